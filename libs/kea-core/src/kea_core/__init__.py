@@ -1,0 +1,1 @@
+"""What every KEA service shares."""

@@ -1,0 +1,1 @@
+"""Signatures of models, and the JSON Schema and OpenAPI 3.1 made from them."""

@@ -1,0 +1,1 @@
+"""The `kea` command and the Python client."""

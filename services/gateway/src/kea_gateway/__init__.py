@@ -1,0 +1,1 @@
+"""Envoy's bootstrap and the portal."""
