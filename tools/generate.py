@@ -65,6 +65,26 @@ def generate(target: Path) -> None:
     )
 
 
+def generate_operations(target: Path) -> None:
+    """Writes the gRPC half of google.longrunning.Operations to `kea/longrunning/v1`.
+
+    googleapis-common-protos has one, but xds-protos lays another `operations_pb2` over the one it belongs to, and whichever was
+    installed last wins. This one imports only `google.longrunning.operations_pb2`, which both packages have.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "grpc_tools.protoc"),
+                *(f"-I{GOOGLE}", f"-I{Path(grpc_tools.__file__).parent / '_proto'}"),
+                *(f"--grpc_python_out={scratch}", "google/longrunning/operations.proto"),
+            ],
+            check=True,
+        )
+        package = target / "kea" / "longrunning" / "v1"
+        package.mkdir(parents=True)
+        shutil.copy(Path(scratch) / "google" / "longrunning" / "operations_pb2_grpc.py", package)
+
+
 def differences(made: Path, committed: Path) -> list[str]:
     """Returns the stubs that are missing, left over or different in `committed`."""
     names = {str(path.relative_to(made)) for path in made.rglob("*.py*")}
@@ -86,6 +106,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch)
         generate(made)
+        generate_operations(made)
         if arguments.check:
             wrong = differences(made, STUBS)
             for name in wrong:

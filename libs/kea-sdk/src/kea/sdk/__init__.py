@@ -1,0 +1,1 @@
+"""KEA from Python: `Client` pushes, deploys and calls models."""
