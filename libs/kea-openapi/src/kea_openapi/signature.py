@@ -19,6 +19,7 @@ METHOD_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,62}$")
 MAX_METHODS = 64
 MAX_FIELDS = 4096
 MAX_RANK = 32
+MAX_FIELD_NAME = 256
 
 
 class Datatype(enum.StrEnum):
@@ -119,9 +120,11 @@ class Signature:
             SignatureError: with the path of the first offending part.
         """
         if not self.methods:
-            raise SignatureError("methods", "is empty; a model needs at least one method")
+            where = "methods"
+            raise SignatureError(where, "is empty; a model needs at least one method")
         if len(self.methods) > MAX_METHODS:
-            raise SignatureError("methods", f"has {len(self.methods)} entries; at most {MAX_METHODS} are allowed")
+            where = "methods"
+            raise SignatureError(where, f"has {len(self.methods)} entries; at most {MAX_METHODS} are allowed")
         _unique("methods", [method.name for method in self.methods])
         for method in self.methods:
             where = f"methods.{method.name}"
@@ -130,16 +133,19 @@ class Signature:
             _check_fields(f"{where}.inputs", method.inputs)
             _check_fields(f"{where}.outputs", method.outputs)
             if method.table and any(field.tensor is None or len(field.tensor.shape) != 1 for field in method.inputs):
-                raise SignatureError(f"{where}.inputs", "columns of a table must be tensors of shape [-1]")
+                place = f"{where}.inputs"
+                raise SignatureError(place, "columns of a table must be tensors of shape [-1]")
         if self.default_method and self.method(self.default_method) is None:
-            raise SignatureError("default_method", f"names {self.default_method!r}, which is not among the methods")
+            where = "default_method"
+            raise SignatureError(where, f"names {self.default_method!r}, which is not among the methods")
 
 
 def _unique(where: str, names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise SignatureError(f"{where}.{name}", "appears twice; names must be unique")
+            place = f"{where}.{name}"
+            raise SignatureError(place, "appears twice; names must be unique")
         seen.add(name)
 
 
@@ -149,7 +155,7 @@ def _check_fields(where: str, fields: Sequence[Field]) -> None:
     _unique(where, [entry.name for entry in fields])
     for entry in fields:
         place = f"{where}.{entry.name}"
-        if not entry.name or len(entry.name) > 256:
+        if not entry.name or len(entry.name) > MAX_FIELD_NAME:
             raise SignatureError(place, "name must have 1 to 256 characters")
         if (entry.tensor is None) == (entry.json_schema is None):
             raise SignatureError(place, "must have exactly one of tensor and json_schema")
@@ -184,7 +190,8 @@ def from_json(document: Mapping[str, Any]) -> Signature:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, SignatureError):
             raise
-        raise SignatureError("signature", f"is malformed: {error!r}") from error
+        where = "signature"
+        raise SignatureError(where, f"is malformed: {error!r}") from error
     signature.validate()
     return signature
 
@@ -240,6 +247,10 @@ def _field_from_json(document: Mapping[str, Any]) -> Field:
         description=str(document.get("description", "")),
         required=bool(document.get("required", True)),
         default=document.get("default"),
-        tensor=None if tensor is None else TensorType(Datatype(tensor["datatype"]), tuple(int(n) for n in tensor["shape"])),
+        tensor=None if tensor is None else _tensor_from_json(tensor),
         json_schema=_mapping_or_none(schema),
     )
+
+
+def _tensor_from_json(document: Mapping[str, Any]) -> TensorType:
+    return TensorType(Datatype(document["datatype"]), tuple(int(extent) for extent in document["shape"]))

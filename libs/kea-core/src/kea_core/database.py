@@ -1,0 +1,182 @@
+"""Databases: SQLite for one machine, PostgreSQL for more; the same SQLAlchemy code on both."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, so that migrations can speak of them on every database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Where a service keeps its tables."""
+
+    url: str
+    """`sqlite:////path/file.db` or `postgresql://user:password@host/database`. Never logged: it may carry a
+    password."""
+    schema: str = ""
+    """PostgreSQL schema of this service's tables, made when missing; SQLite has none. Empty: `public`."""
+    pool_size: int = 5
+    """Connections kept open; twice as many in a burst."""
+    lock_timeout_seconds: float = 10.0
+    """Longest wait for another transaction's lock before a call fails."""
+
+    def __repr__(self) -> str:
+        return f"DatabaseSettings(url={make_url(self.url).render_as_string(hide_password=True)!r})"
+
+
+class Sessions:
+    """Opens transactions."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        reading = engine.execution_options(kea_read_only=True)
+        self._make = async_sessionmaker(engine, expire_on_commit=False)
+        self._make_reading = async_sessionmaker(reading, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncSession, None]:
+        """Runs a transaction that commits at the end and rolls back on any exception."""
+        async with self._make.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession, None]:
+        """Runs a transaction that only reads; it waits for no writer."""
+        async with self._make_reading.begin() as session:
+            yield session
+
+    async def ping(self) -> None:
+        """Checks that the database answers."""
+        async with self.reading() as session:
+            await session.execute(sa.text("SELECT 1"))
+
+
+@asynccontextmanager
+async def open_database(settings: DatabaseSettings) -> AsyncGenerator[Sessions, None]:
+    """Opens the engine and closes it at the end; connects at first use."""
+    engine = make_engine(settings)
+    try:
+        yield Sessions(engine)
+    finally:
+        await engine.dispose()
+
+
+def make_engine(settings: DatabaseSettings) -> AsyncEngine:
+    """Returns an engine with each database's way of being safe.
+
+    Raises:
+        ValueError: the URL is of neither database.
+    """
+    url = make_url(settings.url)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, settings)
+    if url.get_backend_name() == "postgresql":
+        return create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_size,
+            pool_pre_ping=True,
+            connect_args={"server_settings": _server_settings(settings)},
+        )
+    problem = f"{url.get_backend_name()} is not supported; expected sqlite or postgresql"
+    raise ValueError(problem)
+
+
+def _server_settings(settings: DatabaseSettings) -> dict[str, str]:
+    lock = {"lock_timeout": str(int(settings.lock_timeout_seconds * 1000))}
+    return lock | {"search_path": settings.schema} if settings.schema else lock
+
+
+def _sqlite_engine(url: URL, settings: DatabaseSettings) -> AsyncEngine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": settings.lock_timeout_seconds}
+    )
+
+    def connect(connection: Any, _record: object) -> None:
+        # The driver's own BEGINs come too late (after the first read) and are never IMMEDIATE, so we send them
+        # ourselves.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and writes later would fail where another has written in between; IMMEDIATE
+        # waits.
+        read_only = connection.get_execution_options().get("kea_read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    event.listen(engine.sync_engine, "connect", connect)
+    event.listen(engine.sync_engine, "begin", begin)
+    return engine
+
+
+async def migrate(settings: DatabaseSettings, migrations: Path) -> None:
+    """Brings the tables to the newest revision in `migrations` (an Alembic script directory).
+
+    Several processes may do so at once: on PostgreSQL an advisory lock lets one through at a time, on SQLite the
+    transaction does.
+    """
+    engine = make_engine(settings)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade, settings, migrations)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: sa.Connection, settings: DatabaseSettings, migrations: Path) -> None:
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(f"kea {settings.schema}".encode()).digest()[:8], "big", signed=True)
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        if settings.schema:
+            connection.execute(sa.schema.CreateSchema(settings.schema, if_not_exists=True))
+    alembic.command.upgrade(alembic_config(connection, migrations), "head")
+
+
+def alembic_config(connection: sa.Connection, migrations: Path) -> alembic.config.Config:
+    """Returns Alembic's configuration for a connection; the directory's `env.py` calls `kea_core.migration.run`."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(migrations))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def is_unique_violation(error: IntegrityError) -> bool:
+    """Returns whether a unique or primary key constraint was hit, on either database."""
+    cause = error.orig
+    if getattr(cause, "sqlstate", None) == "23505":
+        return True
+    original = getattr(cause, "__cause__", None) or cause
+    if getattr(original, "sqlstate", None) == "23505":
+        return True
+    codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+    return getattr(original, "sqlite_errorcode", None) in codes

@@ -1,0 +1,53 @@
+"""The roles KEA comes with, and what they may do.
+
+A permission is `service.resource.verb`; a grant is a permission or a pattern in which `*` stands for one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+READ = ("*.*.get", "*.*.list")
+
+GRANTS: dict[str, tuple[str, ...]] = {
+    "admin": ("*.*.*",),
+    "editor": (
+        *READ,
+        "auth.tokens.create",
+        "registry.*.*",
+        "deployer.*.*",
+        "router.*.*",
+    ),
+    "viewer": (*READ, "auth.tokens.create"),
+    "invoker": ("auth.tokens.create",),
+    "service-deployer": (
+        "registry.models.get",
+        "registry.modelVersions.get",
+        "registry.modelVersions.download",
+    ),
+    "service-router": ("deployer.deployments.watch", "deployer.deployments.get"),
+    "service-portal": (
+        "registry.models.get",
+        "registry.modelVersions.get",
+        "deployer.deployments.get",
+        "router.endpoints.get",
+        "router.endpoints.list",
+    ),
+}
+"""Grants by role id. `invoker` may call models, which is the gateway's to decide, and no management method but one."""
+
+SERVICE_ROLES = {"deployer": "service-deployer", "router": "service-router", "portal": "service-portal"}
+"""The role of each service account that KEA's own services use: what the service needs, nothing else."""
+
+INVOKE_ROLES = ("admin", "editor", "invoker")
+"""Roles that may call an endpoint that names none."""
+
+
+def grants(roles: Iterable[str], permission: str) -> bool:
+    """Returns whether any of the roles grants the permission. Unknown roles grant nothing."""
+    wanted = permission.split(".")
+    return any(_matches(grant.split("."), wanted) for role in roles for grant in GRANTS.get(role, ()))
+
+
+def _matches(grant: list[str], wanted: list[str]) -> bool:
+    return len(grant) == len(wanted) and all(g in ("*", w) for g, w in zip(grant, wanted, strict=True))

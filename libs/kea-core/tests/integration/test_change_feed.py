@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from kea_core.change_feed import TOMBSTONE_AGE, Change, ChangeFeed, Synced, feed_tables
+from kea_core.database import DatabaseSettings, Sessions, open_database
+from kea_core.errors import RevisionExpired
+from sqlalchemy.schema import CreateSchema
+
+METADATA = sa.MetaData()
+TABLES = feed_tables(METADATA)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@asynccontextmanager
+async def open_feed(settings: DatabaseSettings, clock: FakeClock) -> AsyncGenerator[tuple[Sessions, ChangeFeed], None]:
+    async with open_database(settings) as sessions:
+        async with sessions.engine.begin() as connection:
+            if settings.schema:
+                await connection.execute(CreateSchema(settings.schema))
+            await connection.run_sync(METADATA.create_all)
+            await connection.execute(sa.insert(TABLES.head).values(id=1, revision=0, horizon=0))
+        yield sessions, ChangeFeed(sessions, TABLES, poll_seconds=0.05, clock=clock)
+
+
+async def write(sessions: Sessions, feed: ChangeFeed, name: str, *, deleted: bool = False) -> int:
+    async with sessions.transaction() as session:
+        return await feed.record(session, "models", name, deleted=deleted)
+
+
+async def read_until_synced(feed: ChangeFeed, since: int) -> list[Change | Synced]:
+    found: list[Change | Synced] = []
+    async with asyncio.timeout(5), aclosing(feed.watch("models", since)) as changes:
+        async for change in changes:
+            found.append(change)
+            if isinstance(change, Synced):
+                return found
+    raise AssertionError
+
+
+async def test_a_watch_from_zero_gives_what_is_there_and_then_says_so(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        await write(sessions, feed, "a")
+        await write(sessions, feed, "b")
+        await write(sessions, feed, "a")
+        await write(sessions, feed, "c")
+        await write(sessions, feed, "c", deleted=True)
+        assert await read_until_synced(feed, 0) == [
+            Change(2, "b", deleted=False),
+            Change(3, "a", deleted=False),
+            Synced(5),
+        ]
+
+
+async def test_a_watch_resumes_after_its_revision_and_tells_removals(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        await write(sessions, feed, "a")
+        seen = await write(sessions, feed, "b")
+        await write(sessions, feed, "a", deleted=True)
+        assert await read_until_synced(feed, seen) == [Change(3, "a", deleted=True), Synced(3)]
+
+
+async def test_a_change_wakes_a_waiting_watch_also_from_another_process(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        other = ChangeFeed(sessions, TABLES)  # as another process would have: it cannot wake the first's event
+        async with asyncio.timeout(5), aclosing(feed.watch("models", 0)) as changes:
+            assert await anext(changes) == Synced(0)
+            await write(sessions, other, "a")
+            assert await anext(changes) == Change(1, "a", deleted=False)
+
+
+async def test_nothing_of_a_rolled_back_transaction_is_seen(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        with pytest.raises(RuntimeError):
+            async with sessions.transaction() as session:
+                await feed.record(session, "models", "a")
+                raise RuntimeError
+        assert await read_until_synced(feed, 0) == [Synced(0)]
+
+
+async def test_concurrent_writes_commit_in_the_order_of_their_revisions(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        await asyncio.gather(*(write(sessions, feed, f"m{n}") for n in range(20)))
+        found = await read_until_synced(feed, 0)
+        assert [change.revision for change in found] == [*range(1, 21), 20]
+
+
+async def test_a_watch_from_before_forgotten_removals_is_refused(database: DatabaseSettings) -> None:
+    clock = FakeClock()
+    async with open_feed(database, clock) as (sessions, feed):
+        await write(sessions, feed, "a")
+        await write(sessions, feed, "a", deleted=True)
+        clock.now += TOMBSTONE_AGE + timedelta(seconds=1)
+        await write(sessions, feed, "b")
+        await feed.forget_old()
+        with pytest.raises(RevisionExpired):
+            await read_until_synced(feed, 1)
+        assert await read_until_synced(feed, 0) == [Change(3, "b", deleted=False), Synced(3)]
