@@ -5,30 +5,42 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry
 
 from kea_core.logs import configure_logs
 
-Main = Callable[[asyncio.Event, Callable[[], None]], Awaitable[None]]
-"""A service's `run(stop, ready)`: calls `ready()` when it serves, ends soon after `stop` is set."""
+S_contra = TypeVar("S_contra", contravariant=True)
 
 
-def run_process(service: str, main: Main, *, log_level: str = "INFO") -> int:
+class Run(Protocol[S_contra]):
+    """A service's `run`: brings it up, calls `ready()` when it serves, ends soon after `stop` is set."""
+
+    def __call__(
+        self, settings: S_contra, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
+    ) -> Awaitable[None]:
+        """Runs the service."""
+        ...
+
+
+def run_service(service: str, run: Run[S_contra], settings: S_contra) -> int:
     """Runs a service as this process until SIGTERM or SIGINT; returns the exit code."""
-    configure_logs(service, log_level)
-    asyncio.run(_run(main))
+    configure_logs(service)
+    asyncio.run(_until_signal(run, settings))
     return 0
 
 
-async def _run(main: Main) -> None:
+async def _until_signal(run: Run[S_contra], settings: S_contra) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await main(stop, lambda: None)
+    await run(settings, stop, lambda: None, metrics=CollectorRegistry())
 
 
-async def wait_or_cancel(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Waits for `stop`, then cancels `tasks`, inside the TaskGroup that owns them."""
+async def cancel_after(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Waits for `stop`, then cancels `tasks`: the last thing in the TaskGroup that owns them."""
     await stop.wait()
     for task in tasks:
         task.cancel()

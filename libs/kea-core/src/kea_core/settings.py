@@ -106,3 +106,29 @@ def _read(settings: type[S], prefix: str, environ: Mapping[str, str], known: set
             problem = f"{key} must be set"
             raise SettingsError(problem)
     return settings(**values)
+
+
+def to_environment(settings: object, prefix: str) -> dict[str, str]:
+    """Returns the variables from which `read_settings` makes equal settings; those at their default are left out.
+
+    Secrets are revealed: the result is for a child process, never for a log.
+    """
+    found: dict[str, str] = {}
+    for entry in dataclasses.fields(typing.cast("Any", settings)):
+        value = getattr(settings, entry.name)
+        key = f"{prefix}_{entry.name.upper()}"
+        if dataclasses.is_dataclass(value):
+            found |= to_environment(value, key)
+        elif value != entry.default:
+            found[key] = _written(value)
+    return found
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in typing.cast("tuple[object, ...]", value))
+    return str(value)

@@ -124,8 +124,8 @@ def _method_to_proto(method: Method) -> signature_pb2.Method:
 def _field_to_proto(field: Field) -> signature_pb2.Field:
     message = signature_pb2.Field(name=field.name, description=field.description, optional=not field.required)
     if field.tensor is not None:
-        number = signature_pb2.Datatype.Value(f"{_PREFIX}{field.tensor.datatype.value}")
-        message.tensor.CopyFrom(signature_pb2.TensorType(datatype=number, shape=field.tensor.shape))
+        name = f"{_PREFIX}{field.tensor.datatype.value}"
+        message.tensor.CopyFrom(signature_pb2.TensorType(datatype=name, shape=field.tensor.shape))
     if field.json_schema is not None:
         message.json_schema.CopyFrom(struct_to_proto(field.json_schema))
     if not field.required:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from kea_openapi.oip import oip_entry
 from kea_openapi.signature import Datatype, Field, Method, TensorType
 
 MAX_ELEMENTS = 2048
@@ -37,21 +38,47 @@ class MethodExample:
     """A call to show, and where it comes from."""
 
     inputs: Mapping[str, Any] | None
-    """None where none could be made; `problem` says why."""
+    """None where none could be made."""
     outputs: Mapping[str, Any] | None
     generated: bool
     problem: str = ""
+    """Why there is none, or why the signature's own is not shown."""
 
 
 def method_example(method: Method) -> MethodExample:
     """Returns the call the signature shows, or one made from the types of the required inputs."""
+    problem = ""
     if method.example is not None:
-        return MethodExample(method.example.inputs, method.example.outputs, generated=False)
+        outputs = method.example.outputs
+        problem = (
+            _misfit(method.inputs, method.example.inputs)
+            or (outputs is not None and _misfit(method.outputs, outputs))
+            or ""
+        )
+        if not problem:
+            return MethodExample(method.example.inputs, outputs, generated=False)
+        problem = f"the signature's example does not fit it ({problem})"
     try:
         values = example_values(field for field in method.inputs if field.required)
     except NoExampleError as error:
-        return MethodExample(None, None, generated=True, problem=str(error))
-    return MethodExample(values, None, generated=True)
+        return MethodExample(None, None, generated=True, problem=problem or str(error))
+    return MethodExample(values, None, generated=True, problem=problem)
+
+
+def _misfit(fields: Sequence[Field], values: Mapping[str, Any]) -> str:
+    """Returns why values are none of these fields', or nothing. Only what would break the document is looked at."""
+    known = {field.name: field for field in fields}
+    for field in fields:
+        if field.required and field.name not in values:
+            return f"{field.name} is missing"
+    for name, value in values.items():
+        if name not in known:
+            return f"{name} is unknown"
+        try:
+            oip_entry(known[name], value)
+        except ValueError as error:
+            return f"{name} {error}"
+    return ""
 
 
 def example_values(fields: Iterable[Field]) -> dict[str, Any]:
@@ -79,7 +106,11 @@ def example_value(field: Field) -> Any:
     if field.tensor is not None:
         return _tensor(field.tensor)
     schema = field.json_schema or {}
-    return _Maker(schema).make(schema, 0)
+    try:
+        return _Maker(schema).make(schema, 0)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:  # keywords with values of the wrong type
+        problem = "the schema is malformed"
+        raise NoExampleError(problem) from error
 
 
 def _tensor(tensor: TensorType) -> Any:
@@ -149,21 +180,22 @@ class _Maker:
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = cast("list[Any]", kind)[0] if kind else None
+        made: Any = {}
         match kind:
-            case "object":
-                return self._object(schema, depth)
             case "array":
-                return self._array(schema, depth)
+                made = self._array(schema, depth)
             case "string":
-                return _string(schema)
+                made = _string(schema)
             case "integer" | "number":
-                return _number(schema, integral=kind == "integer")
+                made = _number(schema, integral=kind == "integer")
             case "boolean":
-                return True
+                made = True
             case "null":
-                return None
+                made = None
             case _:
-                return self._object(schema, depth) if "properties" in schema else {}
+                if kind == "object" or "properties" in schema:
+                    made = self._object(schema, depth)
+        return made
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties: Mapping[str, Any] = schema.get("properties", {})

@@ -30,7 +30,7 @@ class ModelApi:
     framework: str = ""
     description: str = ""
     server_url: str = "/"
-    """Where the gateway answers, without a trailing slash unless it is the root: absolute, or relative to the document."""
+    """Where the gateway answers: absolute, or relative to the document."""
 
     @property
     def prefix(self) -> str:
@@ -49,6 +49,8 @@ class Draft:
     api: ModelApi
     schemas: Json = field(default_factory=dict[str, Any])
     incomplete: list[str] = field(default_factory=list[str])
+    typed: dict[str, tuple[Json, Json]] = field(default_factory=dict[str, tuple[Json, Json]])
+    """Per method the references to its typed request and response, which other protocols share."""
     _taken_ids: set[str] = field(default_factory=set[str])
     _taken_schemas: set[str] = field(default_factory=set[str])
 

@@ -1,4 +1,7 @@
-"""The error responses of a model's document: problem+json for typed JSON, `{"error": …}` for the inference protocols."""
+"""The error responses of a model's document.
+
+Typed JSON answers problem+json, the inference protocols `{"error": text}`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Fields as tensors of the Open Inference Protocol, by the same rule as the runtime's.
 
-A tensor is itself. Of the fields described by JSON Schema, `number` is FP64, `integer` INT64, `string` BYTES and `boolean`
-BOOL, each of shape [1]; arrays of numbers are FP64 of as many dimensions; anything else is one BYTES element that holds
-JSON text.
+A tensor is itself. Of the fields described by JSON Schema, `number` is FP64, `integer` INT64, `string` BYTES and
+`boolean` BOOL, each of shape [1]; arrays of numbers are FP64 of as many dimensions; anything else is one BYTES element
+that holds JSON text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ def oip_tensor(field: Field) -> OipTensor:
 
 
 def oip_entry(field: Field, value: Any) -> dict[str, Any]:
-    """Returns a JSON value as an entry of `inputs` or `outputs`, its data flat and row-major."""
+    """Returns a JSON value as an entry of `inputs` or `outputs`, its data flat and row-major.
+
+    Raises:
+        ValueError: the value is not of the field's type.
+    """
     wire = oip_tensor(field)
     if wire.json_text:
         data, shape = [json.dumps(value, ensure_ascii=False)], [1]
@@ -59,11 +63,22 @@ def oip_entries(fields: Iterable[Field], values: Mapping[str, Any]) -> list[dict
 
 
 def flatten(value: Any, rank: int) -> tuple[list[Any], list[int]]:
-    """Returns nested lists as one list, and their extents."""
+    """Returns nested lists as one list, and their extents.
+
+    Raises:
+        ValueError: they are not nested that deep, or ragged.
+    """
     level: list[Any] = [value]
     shape: list[int] = []
-    for _ in range(rank):
-        shape.append(len(level[0]) if level else 0)
+    for depth in range(rank):
+        if not all(isinstance(part, list) for part in level):
+            problem = f"is not nested {rank} deep, but {depth}"
+            raise ValueError(problem)
+        lengths = {len(part) for part in level}
+        if len(lengths) > 1:
+            problem = f"is ragged at depth {depth}"
+            raise ValueError(problem)
+        shape.append(lengths.pop() if lengths else 0)
         level = [entry for part in level for entry in part]
     return level, shape
 

@@ -10,8 +10,8 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
-
 from kea_openapi.signature import Datatype
+
 from kea_runtime.errors import Path, invalid
 from kea_runtime.tensors import DTYPES, Array
 

@@ -1,6 +1,6 @@
 """What can go wrong with a call, free of any transport.
 
-Each error has a `reason` that a client can act on; which HTTP status or gRPC code that is, each transport's one table says.
+Each error has a `reason` that a client can act on; which HTTP status or gRPC code it is, each transport's table says.
 
 - `CallError`
   - `InvalidRequest`: the payload does not fit the signature; names every field at fault
@@ -142,7 +142,7 @@ class ModelFailed(CallError):
 
 
 class OutputInvalid(CallError):
-    """The model answered with something else than its signature says. The text is for the log, as with `ModelFailed`."""
+    """The model gave something else than its signature says. The text is for the log, as with `ModelFailed`."""
 
     reason = "MODEL_OUTPUT_INVALID"
 

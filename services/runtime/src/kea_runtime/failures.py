@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from kea_runtime.errors import CallError, ModelFailed, OutputInvalid
 
@@ -19,7 +19,7 @@ def log_failure(error: BaseException, request_id: str, path: str) -> None:
         return
     cause = error.__cause__ if isinstance(error, ModelFailed) and error.__cause__ is not None else error
     line = {
-        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "severity": "ERROR",
         "event": "call failed",
         "reason": error.reason if isinstance(error, CallError) else "INTERNAL",

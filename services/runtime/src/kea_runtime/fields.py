@@ -1,4 +1,4 @@
-"""The fields of a signature, compiled: each converts its values between JSON, tensors and what the model takes and gives.
+"""The fields of a signature, compiled: each converts values between JSON, tensors and what the model takes and gives.
 
 A field described by JSON Schema travels in OIP as a tensor too:
 
@@ -20,8 +20,8 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import orjson
-
 from kea_openapi.signature import Datatype, Field, TensorType
+
 from kea_runtime.errors import (
     InvalidRequest,
     OutputInvalid,
@@ -116,7 +116,9 @@ class TensorField:
         if self._dtype.kind == "O":
             return _text(value, self.name).tolist()
         if self._dtype.kind == "f" and not np.isfinite(value).all():
-            message = f"output {self.name!r} holds NaN or infinity, which JSON has not; ask for binary output or use gRPC"
+            message = (
+                f"output {self.name!r} holds NaN or infinity, which JSON has not; ask for binary output or use gRPC"
+            )
             raise OutputNotRepresentable(message)
         return np.ascontiguousarray(value) if value.ndim else value.item()
 

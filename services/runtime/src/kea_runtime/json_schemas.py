@@ -43,7 +43,8 @@ class JsonSchema:
             return
         errors = islice(self._validator.iter_errors(value), MAX_VIOLATIONS)
         raise InvalidRequest(
-            Violation((*path, *error.instance_path), _shortened(error.message), _expected(error.kind)) for error in errors
+            Violation((*path, *error.instance_path), _shortened(error.message), _expected(error.kind))
+            for error in errors
         )
 
 

@@ -1,4 +1,4 @@
-"""The served model: its methods, how they are addressed, and one call of them from checked inputs to checked outputs."""
+"""The served model: its methods, how they are addressed, and one call from checked inputs to checked outputs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-
 from kea_openapi.signature import Method, Signature
+
 from kea_runtime.errors import (
     CallError,
     InvalidRequest,
@@ -136,7 +136,9 @@ class ServedMethod:
         Raises:
             InvalidRequest: they are not.
         """
-        missing = [self._missing(field.name, path) for field in self.inputs if field.required and field.name not in values]
+        missing = [
+            self._missing(field.name, path) for field in self.inputs if field.required and field.name not in values
+        ]
         if missing:
             raise InvalidRequest(missing)
         if self.table and len({len(column) for column in values.values()}) > 1:
@@ -157,8 +159,7 @@ class ServedMethod:
         """
         try:
             if self._style is Style.PACED:
-                elements = sum(value.size for value in inputs.values() if isinstance(value, np.ndarray))
-                if self._pace.is_cheap(elements):
+                if self._pace.is_cheap(_elements(inputs)):
                     result = self._timed(inputs)
                 else:
                     result = await self._threads.run(self._timed, inputs)
@@ -174,25 +175,28 @@ class ServedMethod:
         return self._outputs(result)
 
     def _timed(self, inputs: Values) -> Any:
-        elements = sum(value.size for value in inputs.values() if isinstance(value, np.ndarray))
-        start = time.perf_counter()
+        # The thread's own time: wall time in the pool counts the wait for other threads, which makes every call dear
+        # as soon as a few run at once, and then none would ever come back to the loop.
+        start = time.thread_time()
         try:
             return self._function(inputs)
         finally:
-            self._pace.record(elements, time.perf_counter() - start)
+            self._pace.record(_elements(inputs), time.thread_time() - start)
 
     def _outputs(self, result: Any) -> Values:
         """Returns the outputs by name, from a value, a mapping, a sequence in order, or an object with attributes."""
         fields = self.outputs
+        named = cast("Mapping[Any, Any]", result) if isinstance(result, Mapping) else None
         if len(fields) == 1:
             field = fields[0]
-            if isinstance(result, Mapping) and result.keys() == {field.name}:
-                return {field.name: field.from_model(result[field.name])}
+            if named is not None and len(named) == 1 and field.name in named:
+                result = named[field.name]
             return {field.name: field.from_model(result)}
         if not fields:
             return {}
-        if isinstance(result, Mapping):
-            given = {str(name): value for name, value in result.items()}
+        given: dict[str, Any]
+        if named is not None:
+            given = dict(named)
         elif isinstance(result, tuple | list):
             given = dict(zip([field.name for field in fields], result, strict=False))
         else:
@@ -205,6 +209,10 @@ class ServedMethod:
 
     def _missing(self, name: str, path: Path) -> Violation:
         return Violation((*path, name), "is missing", "every required input")
+
+
+def _elements(inputs: Values) -> int:
+    return sum(value.size for value in inputs.values() if isinstance(value, np.ndarray))
 
 
 class ServedModel:

@@ -11,8 +11,8 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import orjson
-
 from kea_openapi.signature import Datatype
+
 from kea_runtime import binary_tensors, oip
 from kea_runtime.answers import BINARY_HEADER, Answer, Answers
 from kea_runtime.bodies import Incoming, parse_json, read_body
@@ -53,29 +53,23 @@ class OipRest:
         match segments:
             case [] | [""]:
                 return oip.server_metadata()
-            case ["health", "live"]:
-                return {"live": True}
-            case ["health", "ready"]:
-                return {"ready": True}
-            case ["models", address]:
-                return self._metadata(address, "")
-            case ["models", address, "versions", version]:
-                return self._metadata(address, version)
-            case ["models", address, "ready"]:
-                return self._ready(address, "")
-            case ["models", address, "versions", version, "ready"]:
-                return self._ready(address, version)
+            case ["health", ("live" | "ready") as state]:
+                return {state: True}
+            case ["models", address, *rest]:
+                return self._model_described(segments, unquote(address), rest)
             case _:
-                raise PathNotFound("/".join(("/v2", *segments)))
+                raise _nowhere(segments)
 
-    def _metadata(self, address: str, version: str) -> _Object:
-        name = unquote(address)
-        return oip.model_metadata(self._model, self._model.addressed(name, version), name)
-
-    def _ready(self, address: str, version: str) -> _Object:
-        name = unquote(address)
-        self._model.addressed(name, version)
-        return {"name": name, "ready": True}
+    def _model_described(self, segments: Sequence[str], name: str, rest: list[str]) -> _Object:
+        version = ""
+        if len(rest) > 1 and rest[0] == "versions":
+            version, rest = rest[1], rest[2:]
+        method = self._model.addressed(name, version)
+        if not rest:
+            return oip.model_metadata(self._model, method, name)
+        if rest == ["ready"]:
+            return {"name": name, "ready": True}
+        raise _nowhere(segments)
 
     async def _infer(self, request: Incoming, address: str, version: str) -> Answer:
         name = unquote(address) if "%" in address else address
@@ -118,6 +112,10 @@ class OipRest:
         if not tensors:
             return self._answers.json(answer)
         return self._answers.binary(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), tensors)
+
+
+def _nowhere(segments: Sequence[str]) -> PathNotFound:
+    return PathNotFound("/".join(("/v2", *segments)))
 
 
 def _header_length(value: str | None, size: int) -> int | None:
@@ -227,6 +225,7 @@ def _wanted(method: ServedMethod, document: _Object) -> list[tuple[ServedField, 
     entries = _objects(document, "outputs")
     names = [_text(entry, "name", ("outputs", index)) for index, entry in enumerate(entries)]
     binary = [
-        _parameters(entry, ("outputs", index)).get("binary_data", default) is True for index, entry in enumerate(entries)
+        _parameters(entry, ("outputs", index)).get("binary_data", default) is True
+        for index, entry in enumerate(entries)
     ]
     return list(zip(oip.requested(method, names, ("outputs",)), binary or [default] * len(method.outputs), strict=True))

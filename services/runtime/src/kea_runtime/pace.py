@@ -26,7 +26,7 @@ class Pace:
         return self._seconds.get(elements.bit_length(), INLINE_SECONDS) < INLINE_SECONDS
 
     def record(self, elements: int, seconds: float) -> None:
-        """Takes one call's time into account. The first call of a size, which warms caches up, counts like any other."""
+        """Takes one call's time into account; the first, which also warms caches up, fades like any other."""
         size = elements.bit_length()
         known = self._seconds.get(size)
         self._seconds[size] = seconds if known is None else known + _SMOOTHING * (seconds - known)

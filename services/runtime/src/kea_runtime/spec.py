@@ -59,7 +59,7 @@ class Spec:
     signature: Signature
     http: Address
     grpc: Address | None
-    """None: no gRPC, and its libraries are not even loaded."""
+    """None: no gRPC; its threads are not started."""
     max_body_bytes: int
     """Largest request, as sent and as decompressed."""
     drain_seconds: float

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from kea_openapi.signature import Datatype, TensorType
-from kea_runtime.errors import MAX_VIOLATIONS, InvalidRequest, Path, Violation
+
+from kea_runtime.errors import MAX_VIOLATIONS, InvalidRequest, Path, Violation, invalid
 
 Array = npt.NDArray[Any]
 
@@ -113,20 +113,22 @@ class TensorReader:
         """
         if type(data) is not list or len(shape) == 1 or (data and type(data[0]) is list):
             return self.read(data, path, shape)
-        count = math.prod(shape)
-        if len(data) != count:
-            found = f"has {len(data)} elements"
-            raise InvalidRequest((Violation(path, found, f"{count}, for shape {list(shape)}"),))
+        check_count(len(data), shape, path)
         array = self._convert(data)
         if array is None:
-            raise self._explain(data, path, (count,))
+            raise self._explain(data, path, (len(data),))
         return array.reshape(tuple(shape))
 
     def _convert(self, flat: list[Any]) -> Array | None:
         """Returns the elements as an array, or None when one of them does not fit."""
         if not self._accepted.issuperset(map(type, flat)):
             return None
-        if self._low is not None and self._high is not None and flat and (min(flat) < self._low or max(flat) > self._high):
+        if (
+            self._low is not None
+            and self._high is not None
+            and flat
+            and (min(flat) < self._low or max(flat) > self._high)
+        ):
             return None
         if not self._narrow:
             return np.array(flat, self.dtype)
@@ -172,8 +174,16 @@ class TensorReader:
         return None
 
 
+def check_count(count: int, shape: Sequence[int], path: Path) -> None:
+    """Checks that there are as many elements as a shape holds.
+
+    Raises:
+        InvalidRequest: there are not.
+    """
+    if count != math.prod(shape):
+        raise invalid(path, f"has {count} elements", f"{math.prod(shape)}, for shape {list(shape)}")
+
+
 def check_shape(actual: Sequence[int], declared: Sequence[int]) -> bool:
     """Returns whether an array's extents fit a declared shape, in which -1 varies."""
-    return len(actual) == len(declared) and all(
-        want in (-1, have) for have, want in zip(actual, declared, strict=True)
-    )
+    return len(actual) == len(declared) and all(want in (-1, have) for have, want in zip(actual, declared, strict=True))

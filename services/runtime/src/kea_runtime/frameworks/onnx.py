@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kea_openapi.signature import Field, Method
+
 from kea_runtime.methods import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError
 

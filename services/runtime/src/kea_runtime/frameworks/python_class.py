@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from kea_openapi.signature import Field, Method
+
 from kea_runtime.errors import Path, invalid
 from kea_runtime.methods import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError
@@ -45,14 +45,7 @@ def _bind(instance: Any, method: Method) -> Bound:
     if not callable(function):
         message = f"class {type(instance).__name__} has no method {method.name!r}"
         raise SpecError(message)
-    if method.table:
-        call = _table_call(function, method)
-    else:
-        coerce = _coercions(function, method)
-
-        def call(inputs: Values) -> Any:
-            return function(**{name: coerce[name](value) for name, value in inputs.items()})
-
+    call = _table_call(function, method) if method.table else _keyword_call(function, method)
     return Bound(call, Style.COROUTINE if inspect.iscoroutinefunction(function) else Style.THREAD)
 
 
@@ -61,6 +54,12 @@ def _table_call(function: Callable[[Any], Any], method: Method) -> Callable[[Val
     frame = importlib.import_module("pandas").DataFrame
     names = [field.name for field in method.inputs]
     return lambda inputs: function(frame({name: inputs[name] for name in names if name in inputs}))
+
+
+def _keyword_call(function: Callable[..., Any], method: Method) -> Callable[[Values], Any]:
+    """Returns the call with an argument per input; those not given are left to Python's own defaults."""
+    coerce = _coercions(function, method)
+    return lambda inputs: function(**{name: coerce[name](value) for name, value in inputs.items()})
 
 
 def _coercions(function: Any, method: Method) -> dict[str, Coerce]:

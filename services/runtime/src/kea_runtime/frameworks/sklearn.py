@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from kea_openapi.signature import Method
+
 from kea_runtime.errors import invalid
 from kea_runtime.methods import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError

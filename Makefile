@@ -1,0 +1,100 @@
+# What everyone runs. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CI ?=
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := $(sort $(wildcard libs/*/ services/*/))
+# uv lays everything out; where the machine has none, one is put into .tools
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+ARGS ?=
+
+##@ Everyday
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Make .venv with the `kea` command in it
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) $(filter .tools/%,$(UV))
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(MEMBERS))
+	touch $@
+
+.PHONY: demo
+demo: setup ## Start KEA on port 8080, push and deploy two models, predict, print their docs' addresses
+	CI=$(CI) $(BIN)/python examples/demo.py
+
+.PHONY: clean
+clean: ## Remove what was made here
+	rm -rf $(VENV) .tools build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+##@ Checks
+.PHONY: fmt
+fmt: setup ## Format Python and protos
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format --quiet .
+	$(BIN)/buf format -w protos
+
+.PHONY: lint
+lint: setup ## Lint Python, protos, layers, spelling and module sizes
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/python tools/generate.py --check
+	$(BIN)/buf lint
+	$(BIN)/buf format -d --exit-code protos
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell protos libs services tests tools docs examples README.md CHANGELOG.md
+	$(BIN)/python tools/check_module_sizes.py
+
+.PHONY: types
+types: setup ## Check types, strictly
+	$(BIN)/basedpyright --level error
+
+.PHONY: test-unit
+test-unit: setup ## Test libraries and services, each alone, on SQLite and PostgreSQL
+	$(BIN)/pytest -q -m "not browser" libs services $(ARGS)
+
+.PHONY: test-integration
+test-integration: setup ## Test what spans services
+	$(BIN)/pytest -q -m "not browser" tests/contract tests/integration $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: setup ## Test the whole platform through its gateway
+	$(BIN)/pytest -q -m "not browser" tests/e2e $(ARGS)
+
+.PHONY: test
+test: lint types ## Everything that needs no root: lint, types, all tests but the browser's
+	$(BIN)/pytest -q -m "not browser" $(ARGS)
+
+.PHONY: test-browser
+test-browser: setup ## Open every page in a headless Chromium (needs Debian's `chromium`)
+	$(BIN)/pytest -q -m browser $(ARGS)
+
+.PHONY: verify
+verify: test test-browser ## Everything CI runs, in CI's order
+
+.PHONY: bench
+bench: setup ## Measure CPU time per request (needs Debian's `wrk` and `nghttp2-client`)
+	$(BIN)/python tests/bench/bench.py $(ARGS)
+
+##@ Made files
+.PHONY: generate proto
+generate proto: setup ## Make the stubs from the protos
+	$(BIN)/python tools/generate.py
+
+.PHONY: lock
+lock: ## Resolve all dependencies anew into requirements.lock
+	$(UV) lock --quiet --upgrade
+	$(UV) export --quiet --all-packages --all-groups --no-emit-workspace --format requirements.txt --no-header -o requirements.lock

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from google.protobuf import struct_pb2
+from hypothesis import given
+from kea.registry.v1 import signature_pb2
+from kea_openapi.convert import from_proto, to_proto, value_from_proto, value_to_proto
+from kea_openapi.signature import Signature, SignatureError, from_json, to_json
+from signature_strategies import GRADES, IRIS, signatures
+
+
+@given(signatures())
+def test_a_signature_survives_the_message(signature: Signature) -> None:
+    wire = to_proto(signature).SerializeToString()
+    assert from_proto(signature_pb2.Signature.FromString(wire)) == signature
+
+
+@given(signatures())
+def test_a_signature_survives_plain_json(signature: Signature) -> None:
+    assert from_json(to_json(signature)) == signature
+
+
+@pytest.mark.parametrize("signature", [IRIS, GRADES])
+def test_known_signatures_survive(signature: Signature) -> None:
+    assert from_proto(to_proto(signature)) == signature
+
+
+def test_an_empty_schema_stays_a_schema() -> None:
+    restored = from_proto(to_proto(GRADES)).methods[1].outputs[0]
+    assert restored.json_schema == {}
+
+
+def test_a_datatype_that_is_not_set_is_refused_with_its_place() -> None:
+    message = signature_pb2.Signature()
+    message.methods.add(name="predict").inputs.add(name="x").tensor.SetInParent()
+    with pytest.raises(SignatureError, match=r"methods\.predict\.inputs\.x: has datatype 0"):
+        from_proto(message)
+
+
+def test_a_signature_without_methods_is_refused() -> None:
+    with pytest.raises(SignatureError, match="methods: is empty"):
+        from_proto(signature_pb2.Signature())
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, 10**400])
+def test_what_json_does_not_have_becomes_null(number: float) -> None:
+    assert value_from_proto(value_to_proto(number)) is None
+
+
+def test_a_value_of_no_kind_is_null() -> None:
+    assert value_from_proto(struct_pb2.Value()) is None

@@ -1,0 +1,1 @@
+"""The platform on one machine: what `kea up`, `kea down` and `kea status` do."""

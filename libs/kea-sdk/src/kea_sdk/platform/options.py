@@ -1,0 +1,27 @@
+"""What `kea up` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """Options of `kea up`."""
+
+    data: Path
+    """Where everything is kept."""
+    host: str = "127.0.0.1"
+    """Address the gateway listens on. Another than loopback shows the platform to others, without TLS."""
+    port: int = 8080
+    """Port the gateway listens on, 1 to 65535."""
+    detach: bool = False
+    """Whether to return once the platform is ready and leave it running."""
+    processes: bool = False
+    """Whether every service is a process of its own, started again when it dies."""
+
+    @property
+    def url(self) -> str:
+        """Where callers reach the platform."""
+        return f"http://{self.host}:{self.port}"

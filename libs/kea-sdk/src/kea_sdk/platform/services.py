@@ -1,0 +1,110 @@
+"""The services of a platform, and how each is set on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import kea_auth.main
+import kea_deployer.main
+import kea_gateway.main
+import kea_registry.main
+import kea_router.main
+from kea_auth.settings import AuthSettings
+from kea_core.database import DatabaseSettings
+from kea_core.settings import to_environment
+from kea_deployer.settings import DeployerSettings
+from kea_gateway.settings import GatewaySettings
+from kea_registry.settings import RegistrySettings
+from kea_router.settings import RouterSettings
+from prometheus_client import CollectorRegistry
+
+from kea_sdk.platform.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: how to run it here, and how to run it as a process."""
+
+    name: str
+    address: str
+    module: str
+    environment: dict[str, str]
+    start: Callable[[asyncio.Event, Callable[[], None]], Awaitable[None]]
+    """`run(stop, ready)` in this process."""
+
+
+def services_of(layout: Layout, *, lifeline: int, keep_replicas: bool) -> list[Service]:
+    """Returns the services in the order of their start.
+
+    Args:
+        layout: where everything lies.
+        lifeline: read end of the platform's lifeline, inherited by every process.
+        keep_replicas: whether model servers outlive the deployer, because it is restarted apart from the platform.
+    """
+
+    def database(service: str) -> DatabaseSettings:
+        return DatabaseSettings(url=layout.database(service))
+
+    metrics = CollectorRegistry
+
+    def service(name: str, module: Any, settings: Any) -> Service:
+        async def start(stop: asyncio.Event, ready: Callable[[], None]) -> None:
+            await module.run(settings, stop, ready, metrics=metrics())
+
+        package = module.__name__.partition(".")[0]
+        prefix = package.upper()
+        address = getattr(settings, "address", None) or settings.grpc_address
+        return Service(name, address, package, to_environment(settings, prefix), start)
+
+    address = {name: layout.socket(name) for name in ("auth", "registry", "deployer", "router", "portal", "reflection")}
+    peers = {"auth_address": address["auth"], "registry_address": address["registry"]}
+    auth = AuthSettings(
+        address=address["auth"],
+        database=database("auth"),
+        service_credentials_directory=layout.service_credentials,
+        bootstrap_token_file=layout.admin_token,
+    )
+    registry = RegistrySettings(
+        address=address["registry"],
+        auth_address=address["auth"],
+        database=database("registry"),
+        artifacts_url=str(layout.data / "artifacts"),
+    )
+    deployer = DeployerSettings(
+        address=address["deployer"],
+        **peers,
+        database=database("deployer"),
+        credential_file=layout.credential("deployer"),
+        data_directory=layout.data / "deployer",
+        socket_directory=layout.sockets / "r",
+        lifeline_fd=lifeline,
+        keep_replicas_on_stop=keep_replicas,
+    )
+    router = RouterSettings(
+        address=address["router"],
+        xds_address=layout.socket("xds"),
+        **peers,
+        deployer_address=address["deployer"],
+        portal_http_address=address["portal"],
+        portal_grpc_address=address["reflection"],
+        database=database("router"),
+        credential_file=layout.credential("router"),
+    )
+    gateway = GatewaySettings(
+        http_address=address["portal"],
+        grpc_address=address["reflection"],
+        **peers,
+        deployer_address=address["deployer"],
+        router_address=address["router"],
+        credential_file=layout.credential("portal"),
+    )
+    return [
+        service("auth", kea_auth.main, auth),
+        service("registry", kea_registry.main, registry),
+        service("deployer", kea_deployer.main, deployer),
+        service("router", kea_router.main, router),
+        service("gateway", kea_gateway.main, gateway),
+    ]

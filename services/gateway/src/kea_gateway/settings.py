@@ -1,0 +1,30 @@
+"""The portal's settings (prefix `KEA_GATEWAY`). Envoy's are in `kea_gateway.envoy`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kea_core.settings import DrainSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Where the portal listens and whom it asks."""
+
+    http_address: str
+    """Where it serves pages and documents: `unix:PATH` or `HOST:PORT`. Envoy is its only client."""
+    grpc_address: str
+    """Where it serves gRPC reflection for all services: `unix:PATH` or `HOST:PORT`."""
+    auth_address: str
+    """Where auth serves."""
+    registry_address: str
+    """Where the registry serves; signatures are read there."""
+    deployer_address: str
+    """Where the deployer serves."""
+    router_address: str
+    """Where the router serves; endpoints are read there."""
+    credential_file: Path
+    """File with the secret of service account `portal`."""
+    drain: DrainSettings = field(default_factory=DrainSettings)
+    """How it stops."""

@@ -1,0 +1,1 @@
+"""Endpoints: what they are and what may be done with them."""

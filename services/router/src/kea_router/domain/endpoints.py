@@ -1,0 +1,142 @@
+"""What may be done with endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kea_core.clock import Clock
+from kea_core.errors import EtagMismatch, UpdateMaskInvalid
+from kea_core.pages import Page
+
+from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.domain.errors import EndpointNotFound
+from kea_router.domain.ports import EndpointStore, EndpointTransaction
+
+MUTABLE = ("targets", "allowed_roles", "timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller may say about an endpoint."""
+
+    targets: tuple[Target, ...]
+    allowed_roles: tuple[str, ...]
+    timeout_seconds: float
+
+
+class Endpoints:
+    """The use cases; each is one transaction."""
+
+    def __init__(self, store: EndpointStore, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def create(self, name: str, wanted: Wanted, *, validate_only: bool, request_id: str, digest: str) -> Endpoint:
+        """Makes an endpoint; the same request again gives the same endpoint.
+
+        Raises:
+            EndpointExists: the name is taken.
+            InvalidArgument: see `Endpoint.check`.
+        """
+        now = self._clock()
+        endpoint = Endpoint(
+            name=name,
+            targets=wanted.targets,
+            allowed_roles=wanted.allowed_roles,
+            timeout_seconds=wanted.timeout_seconds,
+            revision=0,
+            create_time=now,
+            update_time=now,
+        )
+        endpoint.check()
+        async with self._store.transaction(commit=not validate_only) as transaction:
+            before = await transaction.result(request_id, digest)
+            if before is not None:
+                return await _found(transaction, before)
+            made = await transaction.add(endpoint)
+            await transaction.remember(request_id, digest, name)
+            return made
+
+    async def get(self, name: str) -> Endpoint:
+        """Returns an endpoint.
+
+        Raises:
+            EndpointNotFound: there is none.
+        """
+        async with self._store.reading() as transaction:
+            return await _found(transaction, name)
+
+    async def find(self, name: str) -> Endpoint | None:
+        """Returns an endpoint, or None."""
+        async with self._store.reading() as transaction:
+            return await transaction.get(name)
+
+    async def list(self, project: str, page: Page) -> tuple[Sequence[Endpoint], bool]:
+        """Returns a page of a project's endpoints, and whether more follow."""
+        async with self._store.reading() as transaction:
+            found = await transaction.page(project, page)
+        return found[: page.size], len(found) > page.size
+
+    async def update(
+        self, name: str, wanted: Wanted, paths: Sequence[str], *, etag: str, validate_only: bool
+    ) -> Endpoint:
+        """Changes the parts that `paths` name; none named means all that are set.
+
+        Raises:
+            EndpointNotFound: there is none.
+            EtagMismatch: it has changed since the caller read it.
+            UpdateMaskInvalid: a path cannot be changed.
+            InvalidArgument: see `Endpoint.check`.
+        """
+        chosen = _paths(wanted, paths)
+        async with self._store.transaction(commit=not validate_only) as transaction:
+            endpoint = await _found(transaction, name)
+            _match(endpoint, etag)
+            changed = replace(
+                endpoint,
+                targets=wanted.targets if "targets" in chosen else endpoint.targets,
+                allowed_roles=wanted.allowed_roles if "allowed_roles" in chosen else endpoint.allowed_roles,
+                timeout_seconds=wanted.timeout_seconds if "timeout" in chosen else endpoint.timeout_seconds,
+            )
+            changed.check()
+            if changed == endpoint:
+                return endpoint
+            return await transaction.replace(replace(changed, update_time=self._clock()))
+
+    async def delete(self, name: str, *, etag: str, validate_only: bool) -> None:
+        """Deletes an endpoint.
+
+        Raises:
+            EndpointNotFound: there is none.
+            EtagMismatch: it has changed since the caller read it.
+        """
+        async with self._store.transaction(commit=not validate_only) as transaction:
+            _match(await _found(transaction, name), etag)
+            await transaction.remove(name)
+
+
+async def _found(transaction: EndpointTransaction, name: str) -> Endpoint:
+    endpoint = await transaction.get(name)
+    if endpoint is None:
+        raise EndpointNotFound(name)
+    return endpoint
+
+
+def _match(endpoint: Endpoint, etag: str) -> None:
+    if etag and etag != endpoint.etag:
+        raise EtagMismatch(endpoint.name)
+
+
+def _paths(wanted: Wanted, paths: Sequence[str]) -> frozenset[str]:
+    for path in paths:
+        if path not in (*MUTABLE, "*"):
+            raise UpdateMaskInvalid(path, MUTABLE)
+    if "*" in paths:
+        return frozenset(MUTABLE)
+    given = {
+        "targets": bool(wanted.targets),
+        "allowed_roles": bool(wanted.allowed_roles),
+        "timeout": bool(wanted.timeout_seconds),
+    }
+    return frozenset(paths) or frozenset(path for path in MUTABLE if given[path])

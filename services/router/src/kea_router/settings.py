@@ -1,0 +1,35 @@
+"""The router's settings (prefix `KEA_ROUTER`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kea_core.database import DatabaseSettings
+from kea_core.settings import DrainSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSettings:
+    """Where the router listens and whom it follows."""
+
+    address: str
+    """Where it serves its API: `unix:PATH` or `HOST:PORT`."""
+    xds_address: str
+    """Where Envoy gets its configuration. A listener of its own, reachable for Envoys only: it asks for no token."""
+    auth_address: str
+    """Where auth serves; signing keys are followed there. Also where Envoy sends auth's API."""
+    registry_address: str
+    """Where Envoy sends the registry's API."""
+    deployer_address: str
+    """Where the deployer serves; deployments are followed there. Also where Envoy sends its API."""
+    portal_http_address: str
+    """Where Envoy sends requests for pages and documents."""
+    portal_grpc_address: str
+    """Where Envoy sends gRPC reflection."""
+    database: DatabaseSettings
+    """Where endpoints are kept."""
+    credential_file: Path
+    """File with the secret of service account `router`."""
+    drain: DrainSettings = field(default_factory=DrainSettings)
+    """How it stops."""

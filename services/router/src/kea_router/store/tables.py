@@ -1,0 +1,26 @@
+"""The router's tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from kea_core.change_feed import feed_tables
+from kea_core.database import NAMING
+from kea_core.idempotency import request_table
+
+METADATA = sa.MetaData(naming_convention=NAMING)
+FEED = feed_tables(METADATA)
+REQUESTS = request_table(METADATA)
+
+ENDPOINTS = sa.Table(
+    "endpoints",
+    METADATA,
+    sa.Column("name", sa.String(256), primary_key=True),
+    sa.Column("project", sa.String(64), nullable=False, index=True),
+    sa.Column("targets", sa.JSON, nullable=False),
+    sa.Column("allowed_roles", sa.JSON, nullable=False),
+    sa.Column("timeout_seconds", sa.Float, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+)
+"""A row per endpoint. Targets are a part of it, read and written as a whole, so they are one JSON value."""
