@@ -1,1 +1,70 @@
-"""The `kea` command and the Python client."""
+"""The `kea` command and the Python client.
+
+The names are imported when they are first used: the command line is in this package too, and `kea --help` should not
+wait for gRPC.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kea_sdk.client import Client
+    from kea_sdk.errors import (
+        Aborted,
+        AlreadyExists,
+        DeadlineExceeded,
+        DeploymentFailed,
+        FailedPrecondition,
+        FieldViolation,
+        InvalidArgument,
+        KeaClientError,
+        NotFound,
+        PackagingError,
+        PermissionDenied,
+        ResourceExhausted,
+        SettingsError,
+        Unauthenticated,
+        Unavailable,
+        Unreachable,
+    )
+    from kea_sdk.resources import Deployment, Endpoint, LogLine, Model, ModelVersion, Rollout, Target, Token
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "Client",
+    "DeadlineExceeded",
+    "Deployment",
+    "DeploymentFailed",
+    "Endpoint",
+    "FailedPrecondition",
+    "FieldViolation",
+    "InvalidArgument",
+    "KeaClientError",
+    "LogLine",
+    "Model",
+    "ModelVersion",
+    "NotFound",
+    "PackagingError",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "Rollout",
+    "SettingsError",
+    "Target",
+    "Token",
+    "Unauthenticated",
+    "Unavailable",
+    "Unreachable",
+]
+
+_RESOURCES = {"Deployment", "Endpoint", "LogLine", "Model", "ModelVersion", "Rollout", "Target", "Token"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        problem = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(problem)
+    home = "client" if name == "Client" else "resources" if name in _RESOURCES else "errors"
+    return getattr(importlib.import_module(f"kea_sdk.{home}"), name)

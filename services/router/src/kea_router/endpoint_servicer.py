@@ -32,7 +32,7 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         self._store = store
         self._status = status
 
-    async def CreateEndpoint(  # noqa: N802 - the proto's name
+    async def CreateEndpoint(
         self, request: endpoint_service_pb2.CreateEndpointRequest, context: Context
     ) -> endpoint_pb2.Endpoint:
         """Makes an endpoint."""
@@ -46,14 +46,14 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         )
         return self._message(endpoint)
 
-    async def GetEndpoint(  # noqa: N802
+    async def GetEndpoint(
         self, request: endpoint_service_pb2.GetEndpointRequest, context: Context
     ) -> endpoint_pb2.Endpoint:
         """Returns one endpoint."""
         del context
         return self._message(await self._endpoints.get(request.name))
 
-    async def ListEndpoints(  # noqa: N802
+    async def ListEndpoints(
         self, request: endpoint_service_pb2.ListEndpointsRequest, context: Context
     ) -> endpoint_service_pb2.ListEndpointsResponse:
         """Lists a project's endpoints."""
@@ -66,7 +66,7 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
             next_page_token=page_token(listing, found[-1].name) if more else "",
         )
 
-    async def UpdateEndpoint(  # noqa: N802
+    async def UpdateEndpoint(
         self, request: endpoint_service_pb2.UpdateEndpointRequest, context: Context
     ) -> endpoint_pb2.Endpoint:
         """Changes an endpoint."""
@@ -80,7 +80,7 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         )
         return self._message(endpoint)
 
-    async def DeleteEndpoint(  # noqa: N802
+    async def DeleteEndpoint(
         self, request: endpoint_service_pb2.DeleteEndpointRequest, context: Context
     ) -> empty_pb2.Empty:
         """Deletes an endpoint."""
@@ -88,7 +88,7 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         await self._endpoints.delete(request.name, etag=request.etag, validate_only=request.validate_only)
         return empty_pb2.Empty()
 
-    async def WatchEndpoints(  # noqa: N802
+    async def WatchEndpoints(
         self, request: endpoint_service_pb2.WatchEndpointsRequest, context: Context
     ) -> AsyncIterator[endpoint_service_pb2.WatchEndpointsResponse]:
         """Follows the changes of all endpoints."""

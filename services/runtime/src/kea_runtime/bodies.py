@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, Protocol
 
 import orjson
@@ -25,8 +25,8 @@ class Incoming(Protocol):
         """Returns all of the body."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Yields the body as it comes."""
+    def chunks(self) -> AsyncIterable[bytes]:
+        """Returns what yields the body as it comes."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Sequence
 from typing import Any, Protocol
 
 from kea_runtime.answers import Answer, Answers
@@ -64,9 +64,9 @@ class RsgiRequest:
         """Returns all of the body."""
         return self._protocol()
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Yields the body as it comes."""
-        return aiter(self._protocol)
+    def chunks(self) -> AsyncIterable[bytes]:
+        """Returns what yields the body as it comes."""
+        return self._protocol
 
 
 class HttpApp:

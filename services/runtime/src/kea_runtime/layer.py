@@ -45,11 +45,12 @@ TABLE_REQUIREMENTS = ("pandas",)
 
 INSTALL_ARGUMENTS = ("--link-mode=copy",)
 
-_SOURCES = ("kea_runtime", "kea_openapi")
+_SOURCES: dict[str, tuple[str, ...]] = {"kea_runtime": ("**/*.py",), "kea_openapi": ("__init__.py", "signature.py")}
+"""The files of each package that the runtime imports; the rest of `kea_openapi` would need packages of its own."""
 
 
 def source_roots() -> list[Path]:
-    """Returns the package directories that belong into the layer under their own names."""
+    """Returns the package directories whose files belong into the layer under the packages' names."""
     return [_package(name) for name in _SOURCES]
 
 
@@ -112,7 +113,7 @@ def _package(name: str) -> Path:
 
 
 def _files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(path for pattern in _SOURCES[root.name] for path in root.glob(pattern))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""Messages of the API as the client's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from google.protobuf import timestamp_pb2
+from kea.auth.v1 import token_pb2
+from kea.common.v1 import condition_pb2
+from kea.deployer.v1 import deployment_pb2
+from kea.registry.v1 import model_pb2, model_version_pb2
+from kea.router.v1 import endpoint_pb2
+from kea_openapi import convert as signatures
+from kea_openapi.signature import SignatureError
+
+from kea_sdk.resources import Condition, Deployment, Endpoint, LogLine, Model, ModelVersion, Target, Token
+
+DEFAULT_PROJECT = "default"
+
+
+def last(name: str) -> str:
+    """Returns the id at the end of a resource name."""
+    return name.rpartition("/")[2]
+
+
+def model(message: model_pb2.Model) -> Model:
+    """Returns a model."""
+    return Model(
+        name=last(message.name),
+        display_name=message.display_name,
+        description=message.description,
+        aliases=dict(sorted(message.aliases.items())),
+        latest_version=message.latest_version,
+        create_time=time_of(message.create_time),
+        update_time=time_of(message.update_time),
+    )
+
+
+def model_version(message: model_version_pb2.ModelVersion) -> ModelVersion:
+    """Returns a model version."""
+    signature = None
+    if message.HasField("signature"):
+        try:
+            signature = signatures.from_proto(message.signature)
+        except SignatureError:  # a newer KEA's; everything else can still be shown
+            signature = None
+    return ModelVersion(
+        model=message.name.split("/")[3],
+        number=message.number,
+        framework=model_version_pb2.Framework.Name(message.framework).removeprefix("FRAMEWORK_").lower(),
+        entrypoint=message.entrypoint,
+        signature=signature,
+        requirements=tuple(message.requirements),
+        description=message.description,
+        sha256=message.sha256,
+        size_bytes=message.size_bytes,
+        create_time=time_of(message.create_time),
+        creator=message.creator,
+    )
+
+
+def deployment(message: deployment_pb2.Deployment) -> Deployment:
+    """Returns a deployment."""
+    parts = message.model_version.split("/")
+    ready = sum(replica.state == deployment_pb2.Replica.STATE_READY for replica in message.replicas)
+    return Deployment(
+        name=last(message.name),
+        model=parts[3],
+        version=int(parts[5]),
+        replicas=message.replica_count,
+        ready_replicas=ready,
+        state=deployment_pb2.Deployment.State.Name(message.state).removeprefix("STATE_"),
+        reconciling=message.reconciling,
+        conditions=_conditions(message.conditions),
+        create_time=time_of(message.create_time),
+    )
+
+
+def endpoint(message: endpoint_pb2.Endpoint, url: str) -> Endpoint:
+    """Returns an endpoint as callers of the gateway at `url` see it."""
+    name = last(message.name)
+    address = endpoint_url(url, message.name.split("/")[1], name)
+    timeout = message.timeout.seconds + message.timeout.nanos / 1e9
+    return Endpoint(
+        name=name,
+        targets=tuple(Target(deployment=last(entry.deployment), weight=entry.weight) for entry in message.targets),
+        allowed_roles=tuple(message.allowed_roles),
+        timeout_seconds=timeout,
+        state=endpoint_pb2.Endpoint.State.Name(message.state).removeprefix("STATE_"),
+        reconciling=message.reconciling,
+        conditions=_conditions(message.conditions),
+        create_time=time_of(message.create_time),
+        url=address,
+        docs_url=f"{address}/docs",
+        etag=message.etag,
+    )
+
+
+def endpoint_url(url: str, project: str, name: str) -> str:
+    """Returns the public address of an endpoint."""
+    prefix = "" if project == DEFAULT_PROJECT else f"/projects/{project}"
+    return f"{url}{prefix}/models/{name}"
+
+
+def log_line(message: deployment_pb2.LogEntry, deployment_id: str) -> LogLine:
+    """Returns a line of a deployment's log."""
+    return LogLine(
+        time=time_of(message.time), deployment=deployment_id, replica=message.replica, text=message.text
+    )
+
+
+def token(message: token_pb2.Token) -> Token:
+    """Returns a token."""
+    return Token(
+        access_token=message.access_token,
+        subject=message.subject,
+        roles=tuple(message.roles),
+        expire_time=time_of(message.expire_time),
+    )
+
+
+def time_of(message: timestamp_pb2.Timestamp) -> datetime | None:
+    """Returns a time, or None where it is not set."""
+    if not message.seconds and not message.nanos:
+        return None
+    return message.ToDatetime(tzinfo=UTC)
+
+
+def _conditions(messages: Iterable[condition_pb2.Condition]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(
+            type=entry.type,
+            status=condition_pb2.Condition.Status.Name(entry.status).removeprefix("STATUS_"),
+            reason=entry.reason,
+            message=entry.message,
+        )
+        for entry in messages
+    )

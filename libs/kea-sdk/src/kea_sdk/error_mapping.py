@@ -1,0 +1,171 @@
+"""The only place that rebuilds errors from what came over the wire.
+
+The class follows from the `reason`, looked up here, else from the status: never from a name that the peer sent.
+"""
+
+from __future__ import annotations
+
+import http
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import grpc
+import httpx
+from google.rpc import error_details_pb2, status_pb2
+
+from kea_sdk.errors import (
+    Aborted,
+    AlreadyExists,
+    DeadlineExceeded,
+    DeploymentFailed,
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    KeaClientError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+
+DOMAIN = "kea.dev"
+DETAILS_KEY = "grpc-status-details-bin"
+
+CODES: Mapping[grpc.StatusCode, type[KeaClientError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidArgument,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.UNIMPLEMENTED: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.ABORTED: Aborted,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+}
+
+STATUSES: Mapping[int, type[KeaClientError]] = {
+    400: InvalidArgument,
+    401: Unauthenticated,
+    403: PermissionDenied,
+    404: NotFound,
+    405: InvalidArgument,
+    409: Aborted,
+    413: ResourceExhausted,
+    415: InvalidArgument,
+    422: InvalidArgument,
+    429: ResourceExhausted,
+    502: Unavailable,
+    503: Unavailable,
+    504: DeadlineExceeded,
+}
+
+REASONS: Mapping[str, type[KeaClientError]] = {
+    "MODEL_LOAD_FAILED": DeploymentFailed,
+    "ENVIRONMENT_FAILED": DeploymentFailed,
+    "ARTIFACT_FAILED": DeploymentFailed,
+}
+"""Reasons that have a class of their own. All others get the class of their status."""
+
+_NOT_CONNECTED = ("failed to connect", "connection refused", "dns resolution failed", "no such file or directory")
+
+
+def from_rpc(error: grpc.RpcError, url: str) -> KeaClientError:
+    """Returns a failed gRPC call as an error of ours."""
+    call = cast("grpc.Call", error)
+    code = cast("grpc.StatusCode", call.code())
+    text = str(call.details() or "").strip()
+    for key, value in cast("Sequence[tuple[str, str | bytes]]", call.trailing_metadata() or ()):
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            return from_status(status_pb2.Status.FromString(value))
+    if code is grpc.StatusCode.UNAVAILABLE and any(sign in text.lower() for sign in _NOT_CONNECTED):
+        return Unreachable(url)
+    return _made(CODES.get(code, KeaClientError), text or _sentence_of(code), "")
+
+
+def from_status(status: status_pb2.Status) -> KeaClientError:
+    """Returns a status, of a call or of a long-running operation, as an error of ours."""
+    info = error_details_pb2.ErrorInfo()
+    bad = error_details_pb2.BadRequest()
+    reason = ""
+    metadata: Mapping[str, str] = {}
+    violations: list[FieldViolation] = []
+    for detail in status.details:
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad):
+            violations = [FieldViolation(entry.field, entry.description) for entry in bad.field_violations]
+    code = next((code for code in grpc.StatusCode if _number(code) == status.code), grpc.StatusCode.UNKNOWN)
+    kind = REASONS.get(reason) or CODES.get(code, KeaClientError)
+    return _made(kind, status.message or _sentence_of(code), reason, metadata, violations)
+
+
+def from_response(response: httpx.Response) -> KeaClientError:
+    """Returns a failed HTTP call as an error of ours, whatever protocol's shape the answer has."""
+    document = _object(response)
+    kind = STATUSES.get(response.status_code, KeaClientError)
+    violations = [
+        FieldViolation(str(entry.get("pointer", "")), _violation(entry))
+        for entry in document.get("errors", ())
+        if isinstance(entry, dict)
+    ]
+    inner = document.get("error")
+    if isinstance(inner, dict):  # google.rpc.Status, as the management API answers
+        document = {"detail": inner.get("message"), "reason": inner.get("status")}
+    elif isinstance(inner, str):
+        document = {"detail": inner}
+    phrase = http.HTTPStatus(response.status_code).phrase if response.status_code in _KNOWN else "unknown status"
+    text = str(document.get("detail") or document.get("message") or document.get("title") or phrase)
+    return _made(kind, text, str(document.get("reason") or ""), {}, violations)
+
+
+def from_transport(error: httpx.TransportError, url: str) -> KeaClientError:
+    """Returns an HTTP call without any answer as an error of ours."""
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return Unreachable(url)
+    if isinstance(error, httpx.TimeoutException):
+        return DeadlineExceeded(f"{url} did not answer in time")
+    return Unavailable(f"the connection to {url} broke: {error}")
+
+
+_KNOWN = frozenset(status.value for status in http.HTTPStatus)
+
+
+def _made(
+    kind: type[KeaClientError],
+    text: str,
+    reason: str,
+    metadata: Mapping[str, str] | None = None,
+    violations: Sequence[FieldViolation] = (),
+) -> KeaClientError:
+    message = " ".join(text.split())  # one line, whatever the peer sent
+    if issubclass(kind, InvalidArgument):
+        return kind(message, violations=violations, reason=reason, metadata=metadata)
+    return kind(message, reason=reason, metadata=metadata)
+
+
+def _violation(entry: Mapping[str, Any]) -> str:
+    expected = entry.get("expected")
+    detail = str(entry.get("detail", ""))
+    return f"{detail}; expected {expected}" if expected else detail
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+def _number(code: grpc.StatusCode) -> int:
+    return cast("tuple[int, str]", code.value)[0]
+
+
+def _sentence_of(code: grpc.StatusCode) -> str:
+    return cast("tuple[int, str]", code.value)[1]

@@ -1,0 +1,148 @@
+"""What the client gives back: plain values, free of protobuf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from kea_openapi.signature import Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A name under which versions are kept."""
+
+    name: str
+    """The id, for example `iris`."""
+    display_name: str
+    description: str
+    aliases: Mapping[str, int]
+    """Version number by alias."""
+    latest_version: int
+    """0 where there is none yet."""
+    create_time: datetime | None
+    update_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One immutable version of a model."""
+
+    model: str
+    number: int
+    framework: str
+    """`sklearn`, `onnx` or `python`."""
+    entrypoint: str
+    signature: Signature | None
+    """None where the registry could not tell."""
+    requirements: tuple[str, ...]
+    description: str
+    sha256: str
+    """Of the archive."""
+    size_bytes: int
+    create_time: datetime | None
+    creator: str
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One aspect of a state."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One model version, served by a number of replicas."""
+
+    name: str
+    """The id, for example `iris-v3`."""
+    model: str
+    version: int
+    replicas: int
+    """Wanted."""
+    ready_replicas: int
+    state: str
+    """`CREATING`, `ACTIVE`, `FAILED` or `DELETING`."""
+    reconciling: bool
+    conditions: tuple[Condition, ...]
+    create_time: datetime | None
+
+    @property
+    def problem(self) -> Condition | None:
+        """Returns the first aspect that does not hold."""
+        return next((condition for condition in self.conditions if condition.status == "FALSE"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A deployment and its share of an endpoint's requests."""
+
+    deployment: str
+    """The id."""
+    weight: int
+    """Basis points, 0 to 10000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A stable address under which deployments answer."""
+
+    name: str
+    """The id, for example `iris`."""
+    targets: tuple[Target, ...]
+    allowed_roles: tuple[str, ...]
+    timeout_seconds: float
+    """0 where it is the default, 60 s."""
+    state: str
+    """`ACTIVE` or `UNAVAILABLE`."""
+    reconciling: bool
+    """True while the gateway has not yet taken what is wanted."""
+    conditions: tuple[Condition, ...]
+    create_time: datetime | None
+    url: str
+    """Where callers reach it; a method's name is to be added."""
+    docs_url: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """What a deploy has done."""
+
+    endpoint: Endpoint | None
+    """None where it was not waited for and there is none yet."""
+    deployment: Deployment
+    replaced: tuple[str, ...]
+    """Ids of the deployments that served before and are being taken down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line a replica wrote."""
+
+    time: datetime | None
+    deployment: str
+    replica: str
+    """Empty for the deployer's own lines."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token that was made."""
+
+    access_token: str
+    subject: str
+    roles: tuple[str, ...]
+    expire_time: datetime | None
+
+    def __repr__(self) -> str:
+        return f"Token(subject={self.subject!r}, roles={self.roles!r}, expire_time={self.expire_time!r})"

@@ -1,0 +1,64 @@
+"""What auth does by itself while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from kea_core.clock import Clock
+from kea_core.tokens import TokenVerifier
+
+from kea_auth.domain.signing_keys import SigningKeys
+from kea_auth.domain.tokens import Tokens
+from kea_auth.store.private_file import write_private_file
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""Time before a failed piece of work is tried again."""
+
+
+async def repeat(name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Does some work every so many seconds, for ever; a failure is logged, and tried again soon."""
+    pause = seconds
+    while True:
+        await asyncio.sleep(pause)
+        pause = seconds
+        try:
+            await work()
+        except Exception:
+            # A database that is away for a while must not end a process that others rely on.
+            log.exception("background work failed", extra={"work": name})
+            pause = min(seconds, PAUSE_SECONDS)
+
+
+async def follow_own_keys(keys: SigningKeys, verifier: TokenVerifier) -> None:
+    """Gives auth's own verifier every key set, until something fails."""
+    async for key_set in keys.watch(0):
+        verifier.use(key_set.jwks)
+
+
+class BootstrapToken:
+    """Keeps a good token of the administrator in a file. The token itself is never logged."""
+
+    def __init__(self, tokens: Tokens, path: Path, ttl: timedelta, clock: Clock) -> None:
+        self._tokens = tokens
+        self._path = path
+        self._ttl = ttl
+        self._clock = clock
+        self._refresh_time: datetime | None = None
+
+    async def upkeep(self) -> None:
+        """Puts a new token into the file where there is none of ours yet, or half its life is over.
+
+        Asked often, by the clock: a sleep of half a life would not notice that the machine slept too.
+        """
+        if self._refresh_time is not None and self._clock() < self._refresh_time:
+            return
+        token = await self._tokens.bootstrap(self._ttl)
+        await asyncio.to_thread(write_private_file, self._path, token.access_token)
+        self._refresh_time = token.create_time + self._ttl / 2
+        log.info("bootstrap token written", extra={"path": str(self._path), "expire_time": token.expire_time})

@@ -1,0 +1,1 @@
+"""What auth decides, without any transport or database."""

@@ -1,0 +1,108 @@
+"""Making, listing and following keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kea_core.clock import Clock
+
+from kea_auth.domain.errors import SigningKeyRaced, TooManySigningKeys
+from kea_auth.domain.key_ring import KeyRing, KeyView
+from kea_auth.domain.ports import KeyStore
+from kea_auth.domain.signing_key import SigningKey, make_key
+
+MAX_KEYS = 64
+"""Keys kept at most: all verifiers hold all of them."""
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """All public keys, as of a revision."""
+
+    revision: int
+    jwks: str
+
+
+class SigningKeys:
+    """The keys of all auth processes on one database."""
+
+    def __init__(self, store: KeyStore, *, activation_delay: timedelta, rotate_after: timedelta, clock: Clock) -> None:
+        self._store = store
+        self._activation_delay = activation_delay
+        self._rotate_after = rotate_after
+        self._clock = clock
+
+    async def upkeep(self) -> None:
+        """Makes a key where one is due and removes those that have expired."""
+        for _ in range(ATTEMPTS):
+            ring = KeyRing(await self._store.keys())
+            plan = ring.plan(self._clock(), self._rotate_after)
+            if not plan.make and not plan.remove:
+                return
+            try:
+                async with self._store.transaction() as transaction:
+                    # Decided again, inside: another process may have done it since.
+                    ring = KeyRing(await transaction.keys())
+                    plan = ring.plan(self._clock(), self._rotate_after)
+                    for key in plan.remove:
+                        await transaction.remove(key)
+                    if plan.make:
+                        await transaction.add(self._make(ring))
+            except SigningKeyRaced:
+                continue  # the other one's key is there now
+        raise SigningKeyRaced
+
+    async def rotate(self, *, validate_only: bool) -> KeyView:
+        """Makes a new key, which begins to sign after the delay.
+
+        Raises:
+            TooManySigningKeys: so many are still needed that one more would burden every verifier.
+            SigningKeyRaced: others rotate all the time.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                async with self._store.transaction() as transaction:
+                    ring = KeyRing(await transaction.keys())
+                    if len(ring) >= MAX_KEYS:
+                        raise TooManySigningKeys(MAX_KEYS)
+                    key = self._make(ring)
+                    if not validate_only:
+                        await transaction.add(key)
+                    return ring.with_key(key).views(self._clock())[0]
+            except SigningKeyRaced:
+                continue
+        raise SigningKeyRaced
+
+    async def views(self) -> list[KeyView]:
+        """Returns all keys with their states, newest first."""
+        return KeyRing(await self._store.keys()).views(self._clock())
+
+    async def active(self) -> SigningKey:
+        """Returns the key that signs now.
+
+        Raises:
+            LookupError: there are no keys; `upkeep` was never called.
+        """
+        key = KeyRing(await self._store.keys()).active(self._clock())
+        if key is None:
+            problem = "there is no signing key"
+            raise LookupError(problem)
+        return key
+
+    async def jwks(self) -> str:
+        """Returns the public halves of all keys as a JSON Web Key Set."""
+        return KeyRing(await self._store.keys()).jwks()
+
+    async def watch(self, since: int) -> AsyncIterator[KeySet]:
+        """Yields the whole key set after each change past `since`, for ever; from 0 also the present one."""
+        async for revision in self._store.watch(since):
+            yield KeySet(revision, await self.jwks())
+
+    def _make(self, ring: KeyRing) -> SigningKey:
+        now = self._clock()
+        # Nobody can hold a token yet that the first key would have to wait for.
+        delay = self._activation_delay if len(ring) else timedelta(0)
+        return make_key(ring.next_number, now, now + delay)

@@ -1,0 +1,32 @@
+"""TokenService."""
+
+from __future__ import annotations
+
+from kea.auth.v1 import token_pb2, token_service_pb2, token_service_pb2_grpc
+from kea_core.interceptors import Context
+from kea_core.principal import current_principal
+
+from kea_auth import convert
+from kea_auth.domain.tokens import Tokens
+
+
+class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
+    """Messages to use cases and back, nothing else."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def CreateToken(  # noqa: N802 - the proto's name
+        self, request: token_service_pb2.CreateTokenRequest, context: Context
+    ) -> token_pb2.Token:
+        """Makes a token for the caller itself."""
+        del context
+        ttl = convert.ttl_from_proto(request.ttl) if request.HasField("ttl") else None
+        return convert.token_to_proto(await self._tokens.create(current_principal(), tuple(request.roles), ttl))
+
+    async def ExchangeServiceCredential(  # noqa: N802
+        self, request: token_service_pb2.ExchangeServiceCredentialRequest, context: Context
+    ) -> token_pb2.Token:
+        """Makes a token of a service account."""
+        del context
+        return convert.token_to_proto(await self._tokens.exchange(request.service_account_id, request.secret))

@@ -1,0 +1,114 @@
+"""Versions, aliases, replicas, logs: the everyday of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from platforms import RunningPlatform, save_iris, until
+from test_crashes import Callers
+
+GOOD = "class Greeter:\n    def greet(self, name: str) -> str:\n        '''Greets.'''\n        return 'hello ' + name\n"
+BAD = "raise RuntimeError('no such disk')\n\nclass Greeter:\n    def greet(self, name: str) -> str:\n        return name\n"
+
+
+def test_a_new_version_replaces_the_old_without_a_failed_request(iris: RunningPlatform, tmp_path: Path) -> None:
+    model, example = save_iris(tmp_path)
+    before = iris.kea_json("endpoints", "get", "iris")
+    with Callers(iris, 2) as callers:
+        until(lambda: callers.calls > 20)
+        iris.kea("models", "push", "iris", str(model), "--example", str(example))
+        iris.kea("deploy", "iris")
+        enough = callers.calls + 100
+        until(lambda: callers.calls > enough)
+    assert not callers.failures, callers.failures[:3]
+    assert iris.kea_json("endpoints", "get", "iris")["targets"] != before["targets"]
+    iris.kea("models", "alias", "iris", "champion", "1")
+    iris.kea("deploy", "iris@champion")
+    assert iris.kea_json("endpoints", "get", "iris")["targets"] == before["targets"]
+
+
+def test_a_model_that_cannot_load_says_why_and_the_old_one_serves_on(iris: RunningPlatform, tmp_path: Path) -> None:
+    source = tmp_path / "greeter.py"
+    source.write_text(GOOD)
+    iris.kea("models", "push", "greeter", str(source))
+    iris.kea("deploy", "greeter")
+    source.write_text(BAD)
+    iris.kea("models", "push", "greeter", str(source))
+    failed = iris.kea("deploy", "greeter", check=False)
+    assert failed.returncode != 0
+    assert "RuntimeError: no such disk" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    answer = iris.kea("predict", "greeter/greet", "-d", '{"name": "Ada"}').stdout
+    assert json.loads(answer) == {"result": "hello Ada"}
+
+
+def test_requirements_that_cannot_be_had_say_so(iris: RunningPlatform, tmp_path: Path) -> None:
+    source = tmp_path / "greeter.py"
+    source.write_text(GOOD)
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("numpy==0.0.99\n")
+    iris.kea("models", "push", "needy", str(source), "--requirements", str(requirements))
+    failed = iris.kea("deploy", "needy", check=False)
+    assert failed.returncode != 0
+    assert "numpy" in failed.stderr
+    assert "0.0.99" in failed.stderr
+
+
+def test_two_models_may_need_different_versions_of_a_package(iris: RunningPlatform, tmp_path: Path) -> None:
+    source = tmp_path / "which.py"
+    source.write_text(
+        "import click, importlib.metadata\n\nclass Which:\n    def version(self) -> str:\n        '''Tells.'''\n"
+        "        return importlib.metadata.version('click') + ' ' + click.__version__\n"
+    )
+    for name, version in (("old", "7.1.2"), ("new", "8.1.8")):
+        requirements = tmp_path / f"{name}.txt"
+        requirements.write_text(f"click=={version}\n")
+        iris.kea("models", "push", f"which-{name}", str(source), "--requirements", str(requirements))
+        iris.kea("deploy", f"which-{name}")
+        answer = iris.kea("predict", f"which-{name}/version", "-d", "{}").stdout
+        assert json.loads(answer) == {"result": f"{version} {version}"}
+
+
+def test_logs_tell_what_the_model_wrote(iris: RunningPlatform, tmp_path: Path) -> None:
+    source = tmp_path / "talker.py"
+    source.write_text(
+        "class Talker:\n    def talk(self, text: str) -> str:\n        '''Talks.'''\n        print('said', text, flush=True)\n"
+        "        return text\n"
+    )
+    iris.kea("models", "push", "talker", str(source))
+    iris.kea("deploy", "talker")
+    iris.kea("predict", "talker/talk", "-d", '{"text": "something unheard of"}')
+    until(lambda: "said something unheard of" in iris.kea("logs", "talker").stdout)
+
+
+def test_undeploy_takes_the_endpoint_and_its_replicas_away(iris: RunningPlatform, tmp_path: Path) -> None:
+    source = tmp_path / "greeter.py"
+    source.write_text(GOOD)
+    iris.kea("models", "push", "brief", str(source))
+    iris.kea("deploy", "brief", "--replicas", "2")
+    iris.kea("undeploy", "brief")
+    with iris.client() as client:
+        until(lambda: client.post("/models/brief/greet", json={"name": "x"}).status_code == 404)
+        deployments = client.get("/api/v1/projects/default/deployments").json().get("deployments", [])
+    assert not [entry for entry in deployments if "/brief-" in entry["name"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("models", "get", "nobody"), 3),
+        (("endpoints", "get", "nobody"), 3),
+        (("deploy", "nobody"), 3),
+        (("deploy", "iris:99"), 3),
+        (("predict", "iris", "-d", '{"input": [[1]]}'), 6),
+        (("predict", "nobody", "-d", "{}"), 3),
+        (("models", "alias", "iris", "latest", "1"), 6),
+        (("nonsense",), 2),
+    ],
+)
+def test_errors_are_one_line_with_an_exit_code(iris: RunningPlatform, arguments: tuple[str, ...], code: int) -> None:
+    done = iris.kea(*arguments, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
