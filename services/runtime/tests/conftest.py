@@ -17,7 +17,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from kea_runtime import layer as runtime_layer
 
 LAYER_PACKAGES = ("granian", "grpc", "jsonschema_rs", "orjson", "typing_extensions", "uvloop")
@@ -159,11 +158,11 @@ def iris(starter: Starter, iris_directory: Path) -> Running:
             method("predict_proba", [tensor("x", "FP64", -1, 4)], [tensor("p", "FP64", -1, 3)]),
         ],
     }
-    spec = {"framework": "sklearn", "entrypoint": "model.joblib", "directory": str(iris_directory)}
+    spec: dict[str, Any] = {"framework": "sklearn", "entrypoint": "model.joblib", "directory": str(iris_directory)}
     return starter.start(**spec, signature=signature)
 
 
-KITCHEN = '''
+KITCHEN = """
 import asyncio
 import enum
 import time
@@ -232,7 +231,7 @@ class Kitchen:
 
     def versions(self):
         return click.__file__
-'''
+"""
 
 ECHO = [
     tensor("b", "BOOL", -1),
@@ -295,7 +294,8 @@ def kitchen_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def kitchen(starter: Starter, kitchen_directory: Path, kitchen_signature: dict[str, Any]) -> Running:
-    spec = {"framework": "python", "entrypoint": "kitchen.py:Kitchen", "directory": str(kitchen_directory)}
+    spec: dict[str, Any] = {"framework": "python", "entrypoint": "kitchen.py:Kitchen"}
+    spec["directory"] = str(kitchen_directory)
     return starter.start(**spec, signature=kitchen_signature)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 """Names of constraints, so that migrations can speak of them on every database."""
+
+_ALEMBIC = threading.Lock()
+"""Alembic keeps the running migration in module globals: one at a time in a process, whatever databases they are on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +148,15 @@ async def migrate(settings: DatabaseSettings, migrations: Path) -> None:
     Several processes may do so at once: on PostgreSQL an advisory lock lets one through at a time, on SQLite the
     transaction does.
     """
+    while not _ALEMBIC.acquire(blocking=False):
+        await asyncio.sleep(0.01)  # not an asyncio.Lock: those belong to one event loop
     engine = make_engine(settings)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade, settings, migrations)
             await connection.commit()
     finally:
+        _ALEMBIC.release()
         await engine.dispose()
 
 

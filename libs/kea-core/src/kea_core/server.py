@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from opentelemetry.instrumentation.grpc import aio_server_interceptor
+from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from prometheus_client import CollectorRegistry
 
 from kea_core.access import Authorization, declared
@@ -76,7 +76,8 @@ async def serve(
     """
     server = grpc.aio.server(
         interceptors=(
-            aio_server_interceptor(),
+            # Health.Watch is in reader/writer style, which OpenTelemetry's wrapper cannot run.
+            aio_server_interceptor(filter_=filters.negate(filters.health_check())),
             AccessLog(CallMetrics(metrics)),
             ErrorMapping(),
             Authorization(verifier, declared([service.name for service in services])),

@@ -73,6 +73,8 @@ class _FieldRule:
     message: bool
     presence: bool
     required: bool
+    zero_is_a_value: bool
+    """A REQUIRED number without presence: 0 cannot be told from nothing, so it is held to the bounds as it is."""
     max_items: int
     checks: tuple[Check, ...]
 
@@ -81,7 +83,7 @@ def _violations(message: Message, path: str) -> Iterator[FieldViolation]:
     for rule in _rules(message.DESCRIPTOR):
         where = f"{path}{rule.name}"
         value = getattr(message, rule.name)
-        given = message.HasField(rule.name) if rule.presence else bool(value)
+        given = message.HasField(rule.name) if rule.presence else bool(value) or rule.zero_is_a_value
         if not given:
             if rule.required:
                 yield FieldViolation(where, "is required")
@@ -115,30 +117,24 @@ def _rule(field: FieldDescriptor) -> _FieldRule | None:
     bounds = options.Extensions[options_pb2.bounds]
     is_message = field.type == FieldDescriptor.TYPE_MESSAGE
     is_map = is_message and field.message_type is not None and field.message_type.GetOptions().map_entry
+    required = field_behavior_pb2.REQUIRED in behaviours
+    bare_number = _is_number_without_presence(field)
     rule = _FieldRule(
         name=field.name,
         repeated=field.is_repeated and not is_map,
         message=is_message and not is_map,
         presence=field.has_presence,
-        required=field_behavior_pb2.REQUIRED in behaviours and not _zero_is_a_value(field),
+        required=required and not bare_number,
+        zero_is_a_value=required and bare_number,
         max_items=int(bounds.max_items),
         checks=() if is_message else tuple(_checks(field, bounds)),
     )
     return rule if rule.required or rule.max_items or rule.checks or rule.message else None
 
 
-def _zero_is_a_value(field: FieldDescriptor) -> bool:
-    """Numbers without presence: proto3 cannot tell 0 from nothing, so REQUIRED only documents; bounds decide."""
-    return (
-        not field.has_presence
-        and not field.is_repeated
-        and field.type
-        not in (
-            FieldDescriptor.TYPE_STRING,
-            FieldDescriptor.TYPE_BYTES,
-            FieldDescriptor.TYPE_ENUM,
-        )
-    )
+def _is_number_without_presence(field: FieldDescriptor) -> bool:
+    texts = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_ENUM)
+    return not field.has_presence and not field.is_repeated and field.type not in texts
 
 
 def _checks(field: FieldDescriptor, bounds: options_pb2.FieldBounds) -> Iterator[Check]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import resources
 from typing import Final
 
-from google.api import annotations_pb2, http_pb2
+from google.api import http_pb2
 from google.protobuf import descriptor_pb2
-from kea.common.v1 import options_pb2
 
+from kea_openapi import proto_options
 
 OPERATIONS: Final = "google.longrunning.Operations"
 MANAGEMENT_SERVICES: Final = (
@@ -44,7 +44,7 @@ def descriptor_set() -> descriptor_pb2.FileDescriptorSet:
 
 
 def transcoder_descriptor_set() -> bytes:
-    """Returns the serialized descriptors for Envoy's `grpc_json_transcoder`: KEA's paths, error details, no comments."""
+    """Returns the serialized descriptors that Envoy's `grpc_json_transcoder` takes: error details, no comments."""
     described = descriptor_set()
     for file in described.file:
         file.ClearField("source_code_info")
@@ -53,8 +53,6 @@ def transcoder_descriptor_set() -> bytes:
 
 def _bind(service: descriptor_pb2.ServiceDescriptorProto) -> None:
     for method in service.method:
-        method.options.ClearExtension(annotations_pb2.http)
-        if method.name in _OPERATION_RULES:
-            method.options.Extensions[annotations_pb2.http].CopyFrom(_OPERATION_RULES[method.name])
-            access = method.options.Extensions[options_pb2.access]
-            access.permission = "deployer.operations.list" if method.name == "ListOperations" else "deployer.operations.get"
+        proto_options.set_http_rule(method, _OPERATION_RULES.get(method.name))
+        verb = "list" if method.name == "ListOperations" else "get"
+        proto_options.access(method).permission = f"deployer.operations.{verb}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ Service = descriptor_pb2.ServiceDescriptorProto
 _MESSAGES, _ENUMS, _SERVICES = 4, 5, 6
 _FIELDS, _NESTED, _NESTED_ENUMS, _VALUES, _METHODS = 2, 3, 4, 2, 2
 """Field numbers in descriptor.proto, which paths of source locations are made of."""
+
+_REFERENCE = re.compile(r"\[([^\]]+)\]\[[^\]]*\]")
 
 
 @dataclass(slots=True)
@@ -85,10 +88,6 @@ class ProtoIndex:
 
 
 def tidy(comment: str) -> str:
-    """Returns a comment as CommonMark: paragraphs without the line breaks of the source."""
-    paragraphs = ["\n".join(line.strip() for line in part.splitlines()) for part in comment.strip().split("\n\n")]
-    tidied: list[str] = []
-    for paragraph in comment.replace("\r", "").strip("\n").split("\n \n"):
-        lines = [line.strip() for line in paragraph.splitlines()]
-        tidied.append(" ".join(line for line in lines if line))
-    return "\n\n".join(entry for entry in tidied if entry) if len(paragraphs) == 1 else "\n\n".join(paragraphs)
+    """Returns a comment as CommonMark. References, `[Operation][google.longrunning.Operation]`, become code."""
+    lines = [line.removeprefix(" ").rstrip() for line in comment.splitlines()]
+    return _REFERENCE.sub(r"`\1`", "\n".join(lines).strip())

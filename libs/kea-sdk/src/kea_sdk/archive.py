@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from kea_sdk.errors import PackagingError
 
@@ -42,7 +42,7 @@ class Archive:
         self.sha256 = self._digest()
         """Of the whole archive, in lower-case hexadecimal digits."""
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

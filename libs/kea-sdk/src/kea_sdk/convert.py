@@ -105,9 +105,7 @@ def endpoint_url(url: str, project: str, name: str) -> str:
 
 def log_line(message: deployment_pb2.LogEntry, deployment_id: str) -> LogLine:
     """Returns a line of a deployment's log."""
-    return LogLine(
-        time=time_of(message.time), deployment=deployment_id, replica=message.replica, text=message.text
-    )
+    return LogLine(time=time_of(message.time), deployment=deployment_id, replica=message.replica, text=message.text)
 
 
 def token(message: token_pb2.Token) -> Token:

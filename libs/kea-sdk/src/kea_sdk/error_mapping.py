@@ -78,7 +78,7 @@ _NOT_CONNECTED = ("failed to connect", "connection refused", "dns resolution fai
 def from_rpc(error: grpc.RpcError, url: str) -> KeaClientError:
     """Returns a failed gRPC call as an error of ours."""
     call = cast("grpc.Call", error)
-    code = cast("grpc.StatusCode", call.code())
+    code = call.code()
     text = str(call.details() or "").strip()
     for key, value in cast("Sequence[tuple[str, str | bytes]]", call.trailing_metadata() or ()):
         if key == DETAILS_KEY and isinstance(value, bytes):

@@ -117,8 +117,7 @@ class Endpoint:
 class Rollout:
     """What a deploy has done."""
 
-    endpoint: Endpoint | None
-    """None where it was not waited for and there is none yet."""
+    endpoint: Endpoint
     deployment: Deployment
     replaced: tuple[str, ...]
     """Ids of the deployments that served before and are being taken down."""

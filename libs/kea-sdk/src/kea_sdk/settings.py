@@ -1,4 +1,4 @@
-"""Where KEA is and who asks: arguments, then the environment, then the configuration file, then the running platform."""
+"""Where KEA is and who asks: by arguments, the environment, the configuration file, or the running platform."""
 
 from __future__ import annotations
 

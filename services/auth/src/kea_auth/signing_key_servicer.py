@@ -18,7 +18,7 @@ class SigningKeyServicer(signing_key_service_pb2_grpc.SigningKeyServiceServicer)
     def __init__(self, keys: SigningKeys) -> None:
         self._keys = keys
 
-    async def ListSigningKeys(  # noqa: N802 - the proto's name
+    async def ListSigningKeys(
         self, request: signing_key_service_pb2.ListSigningKeysRequest, context: Context
     ) -> signing_key_service_pb2.ListSigningKeysResponse:
         """Lists all keys, newest first."""
@@ -26,14 +26,14 @@ class SigningKeyServicer(signing_key_service_pb2_grpc.SigningKeyServiceServicer)
         keys = [convert.key_to_proto(view) for view in await self._keys.views()]
         return signing_key_service_pb2.ListSigningKeysResponse(signing_keys=keys)
 
-    async def RotateSigningKey(  # noqa: N802
+    async def RotateSigningKey(
         self, request: signing_key_service_pb2.RotateSigningKeyRequest, context: Context
     ) -> signing_key_pb2.SigningKey:
         """Makes a new key."""
         del context
         return convert.key_to_proto(await self._keys.rotate(validate_only=request.validate_only))
 
-    async def WatchSigningKeys(  # noqa: N802
+    async def WatchSigningKeys(
         self, request: signing_key_service_pb2.WatchSigningKeysRequest, context: Context
     ) -> AsyncIterator[signing_key_service_pb2.WatchSigningKeysResponse]:
         """Sends the whole key set, now and after each change."""

@@ -16,15 +16,13 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    async def CreateToken(  # noqa: N802 - the proto's name
-        self, request: token_service_pb2.CreateTokenRequest, context: Context
-    ) -> token_pb2.Token:
+    async def CreateToken(self, request: token_service_pb2.CreateTokenRequest, context: Context) -> token_pb2.Token:
         """Makes a token for the caller itself."""
         del context
         ttl = convert.ttl_from_proto(request.ttl) if request.HasField("ttl") else None
         return convert.token_to_proto(await self._tokens.create(current_principal(), tuple(request.roles), ttl))
 
-    async def ExchangeServiceCredential(  # noqa: N802
+    async def ExchangeServiceCredential(
         self, request: token_service_pb2.ExchangeServiceCredentialRequest, context: Context
     ) -> token_pb2.Token:
         """Makes a token of a service account."""

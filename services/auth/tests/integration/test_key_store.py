@@ -78,5 +78,6 @@ async def test_a_watch_resumes_even_from_before_forgotten_removals(database: Dat
         await feed.forget_old()
         async with asyncio.timeout(5):
             revisions = store.watch(1)
-            assert await anext(revisions) == 3
-            await revisions.aclose()  # pyright: ignore[reportAttributeAccessIssue] - an async generator
+            async for revision in revisions:
+                assert revision == 3
+                break

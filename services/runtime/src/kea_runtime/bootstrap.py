@@ -3,9 +3,10 @@
 `<model environment>/bin/python -I bootstrap.py --layer DIR --spec FILE`
 
 The runtime needs packages of its own, in versions of its own; so may the model, of the same packages. The order of the
-steps is what keeps both happy: put the layer in front, import all that the runtime will ever need from it, take the
-layer away again, and only then let anything of the model be imported. The runtime's modules keep the references they
-hold; everyone else who asks for `click` or `orjson` finds the model's, or nothing.
+steps is what keeps both happy: import numpy, the one package that they share, from the model's environment; put the
+layer in the environment's place and import all that the runtime will ever need; swap them back; and only then let
+anything of the model be imported. The runtime's modules keep the references they hold; everyone else who asks for
+`click` or `orjson` finds the model's, or nothing. The price: nothing of the layer may be imported late.
 
 This file needs the standard library only, and runs before anything else is known to be importable.
 """
@@ -17,6 +18,7 @@ import importlib
 import json
 import os
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 
@@ -38,8 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault(variable, "1")
     try:
         layer = str(options.layer.resolve(strict=True))
-        sys.path.insert(0, layer)
+        importlib.import_module("numpy")
+        environment = list(sys.path)
+        sys.path[:] = [layer, *standard_library(environment)]
         server = importlib.import_module("kea_runtime.main")
+        sys.path[:] = environment
         hide(layer)
     except Exception as error:  # noqa: BLE001 - whatever keeps the runtime from being imported, the deployer hears of it
         traceback.print_exc()
@@ -49,9 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
+def standard_library(path: list[str]) -> list[str]:
+    """Returns the entries of an import path where the standard library is: optional imports must not find more."""
+    places = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    return [entry for entry in path if entry in places or entry.endswith(".zip") or Path(entry).name == "lib-dynload"]
+
+
 def hide(layer: str) -> None:
-    """Takes a directory off the import path, and all packages that came from it out of the modules known by name."""
-    sys.path[:] = [entry for entry in sys.path if entry != layer]
+    """Forgets all packages that came from a directory which is no longer on the import path."""
     for entry in [entry for entry in sys.path_importer_cache if entry == layer or entry.startswith(layer + os.sep)]:
         del sys.path_importer_cache[entry]
     # By top-level name: extension modules may have submodules that have no file of their own.

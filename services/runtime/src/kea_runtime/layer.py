@@ -3,8 +3,9 @@
 Services never import one another, so the deployer runs this and reads JSON. Standard library only, and quick.
 
 The layer is a directory made by installing `layer_requirements` into it (`uv pip install --target DIR`, for the model
-environment's Python version), and copying the sources beside them. `--link-mode=copy` matters: extension modules that
-are one file on disk in the layer and in the model's environment would be one in memory too, and refuse to start twice.
+environment's Python version), and copying the sources beside them. `--link-mode=copy` matters: an extension module that
+is one file on disk, hard-linked into the layer and the model's environment, is loaded once, and runtime and model would
+share its state.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ EX_SOFTWARE = 70
 
 
 def run(spec_file: Path) -> int:
-    """Loads the model, serves until SIGTERM, and returns the exit status.
+    """Loads the model and serves until SIGTERM; ends the process, or returns the exit status when it never served.
 
     0 after a drain; 78 when the model cannot be loaded, where starting again will not help; 70 when serving broke.
     """

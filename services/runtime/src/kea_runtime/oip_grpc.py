@@ -161,13 +161,33 @@ def _typed_reader(tensor: oip_messages.InferTensor) -> oip.Read:
     return read
 
 
-def service(model: ServedModel) -> grpc.GenericRpcHandler:
-    """Returns the service for a gRPC server."""
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(_behaviour(name, handler, model.version))
-        for name, handler in OipGrpc(model).handlers().items()
-    }
-    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+class Unary(grpc.RpcMethodHandler):  # pyright: ignore[reportMissingTypeArgument] - it is generic in its stubs only
+    """A method from bytes to bytes. Grpc's own factories import late, when the layer is hidden."""
+
+    request_streaming = False
+    response_streaming = False
+    request_deserializer = None
+    response_serializer = None
+    unary_stream = None
+    stream_unary = None
+    stream_stream = None
+
+    def __init__(self, behaviour: Any) -> None:
+        self.unary_unary = behaviour
+
+
+class Service(grpc.GenericRpcHandler):
+    """The service for a gRPC server; methods that are not there are UNIMPLEMENTED by gRPC."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._handlers = {
+            f"/{SERVICE}/{name}": Unary(_behaviour(name, handler, model.version))
+            for name, handler in OipGrpc(model).handlers().items()
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Unary | None:
+        """Returns the handler of a method, by its full name."""
+        return self._handlers.get(handler_call_details.method)
 
 
 def _behaviour(name: str, handler: Handler, version: int) -> Any:

@@ -14,11 +14,14 @@ from granian.server.embed import Server as Granian
 
 from kea_runtime.http_app import HttpApp
 from kea_runtime.methods import ServedModel
-from kea_runtime.oip_grpc import service
+from kea_runtime.oip_grpc import Service
 from kea_runtime.spec import Address, Spec
 
 BACKLOG = 1024
 """Connections that wait to be accepted, and calls that granian has in hand at the same time."""
+
+FLUSH_SECONDS = 1.0
+"""Time for the last answers to leave, after the drain."""
 
 _POLL_SECONDS = 0.005
 _GRPC_OVERHEAD = 64 * 1024
@@ -35,7 +38,7 @@ async def serve(spec: Spec, model: ServedModel, on_ready: Callable[[], None]) ->
     http = _http_server(app, spec.http)
     grpc_server = None if spec.grpc is None else await _start_grpc(model, spec, spec.grpc)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(http.serve(), name="http")
+        serving = tasks.create_task(http.serve(), name="http")
         await _listening(spec.http)
         on_ready()
         await stop.wait()
@@ -45,6 +48,9 @@ async def serve(spec: Spec, model: ServedModel, on_ready: Callable[[], None]) ->
                 if grpc_server is not None:
                     draining.create_task(grpc_server.stop(spec.drain_seconds), name="drain grpc")
         http.stop()
+        # Granian waits for its connections without end; calls that outlived the drain are given up here.
+        await asyncio.wait({serving}, timeout=FLUSH_SECONDS)
+        serving.cancel()
 
 
 def _http_server(app: HttpApp, address: Address) -> Granian:
@@ -65,7 +71,7 @@ def _http_server(app: HttpApp, address: Address) -> Granian:
 
 async def _start_grpc(model: ServedModel, spec: Spec, address: Address) -> grpc.aio.Server:
     server = grpc.aio.server(
-        handlers=(service(model),),
+        handlers=(Service(model),),
         options=(
             ("grpc.max_receive_message_length", spec.max_body_bytes + _GRPC_OVERHEAD),
             ("grpc.max_send_message_length", -1),

@@ -62,7 +62,7 @@ def test_a_problem_names_every_place(iris: Any, client: httpx.Client) -> None:
         ([], ""),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_pointer(iris: Any, client: httpx.Client, body: Any, pointer: str) -> None:
+def test_what_does_not_fit_has_its_pointer(iris: Any, client: httpx.Client, body: Any, pointer: str) -> None:
     answer = client.post(f"{iris.url}/models/m/predict", json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == pointer

@@ -15,7 +15,8 @@ from kea_auth.domain.signing_key import SigningKey, make_key
 
 MAX_KEYS = 64
 """Keys kept at most: all verifiers hold all of them."""
-ATTEMPTS = 5
+ATTEMPTS = 10
+"""Of several processes that make a key in the same moment one succeeds; how often the others try again."""
 
 
 @dataclass(frozen=True, slots=True)

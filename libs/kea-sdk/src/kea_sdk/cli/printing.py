@@ -1,0 +1,93 @@
+"""Data as tables, JSON or YAML on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from kea_sdk.cli.shared_options import Output
+
+Row = Mapping[str, str]
+"""A line of a table: text by column."""
+
+
+def print_data(data: Any, rows: Sequence[Row], output: Output | None) -> None:
+    """Prints data as a program reads it, or its rows as a person does."""
+    match output:
+        case Output.JSON:
+            sys.stdout.write(json.dumps(document(data), indent=2, ensure_ascii=False) + "\n")
+        case Output.YAML:
+            import yaml
+
+            sys.stdout.write(yaml.safe_dump(document(data), sort_keys=False, allow_unicode=True))
+        case _:
+            _print_table(rows)
+
+
+def print_details(data: Any, details: Row, output: Output | None) -> None:
+    """Prints one thing: as a program reads it, or a line for each of its properties."""
+    if output in {Output.JSON, Output.YAML}:
+        print_data(data, (), output)
+        return
+    width = max(len(name) for name in details)
+    for name, text in details.items():
+        if text:
+            head, *rest = text.splitlines()
+            lines = [f"{name:<{width}}  {head}", *(f"{'':<{width}}  {line}" for line in rest)]
+            sys.stdout.write("\n".join(lines) + "\n")
+
+
+def document(value: Any) -> Any:
+    """Returns a value of the client's as plain JSON values."""
+    from kea_openapi.signature import Signature, to_json
+
+    if isinstance(value, Signature):
+        return to_json(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {str(key): document(entry) for key, entry in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [document(entry) for entry in cast("Sequence[Any]", value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: document(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value
+
+
+def age(time: datetime | None) -> str:
+    """Returns how long ago something was, as people say it."""
+    if time is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - time).total_seconds()))
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= unit:
+            return f"{seconds // unit}{name}"
+    return f"{seconds}s"
+
+
+def size(count: int) -> str:
+    """Returns a number of bytes as people say it."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:  # noqa: PLR2004 - of SI
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"  # noqa: PLR2004
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    """Prints columns aligned by spaces: it reads well, and `cut` and `awk` can take it apart."""
+    if not rows:
+        sys.stderr.write("nothing found\n")
+        return
+    from rich.cells import cell_len
+
+    lines = [{name: name.upper() for name in rows[0]}, *rows]
+    widths = {name: max(cell_len(line[name]) for line in lines) for name in rows[0]}
+    for line in lines:
+        cells = [text + " " * (widths[name] - cell_len(text)) for name, text in line.items()]
+        sys.stdout.write("   ".join(cells).rstrip() + "\n")

@@ -1,0 +1,308 @@
+"""The Python client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from google.protobuf import duration_pb2
+from kea.auth.v1 import token_service_pb2, token_service_pb2_grpc
+from kea_openapi.signature import Signature
+
+from kea_sdk import convert
+from kea_sdk.deadline import Deadline
+from kea_sdk.deployments import Deployments, Report
+from kea_sdk.endpoints import Endpoints
+from kea_sdk.errors import FieldViolation, NotFound
+from kea_sdk.gateway import Gateway
+from kea_sdk.inference import Inference
+from kea_sdk.log_lines import following, merged
+from kea_sdk.reference import Reference, belongs_to, checked_id
+from kea_sdk.registry import Registry
+from kea_sdk.resources import Deployment, Endpoint, LogLine, Model, ModelVersion, Rollout, Token
+from kea_sdk.rollout import Rollouts
+from kea_sdk.settings import ClientSettings, read_settings
+
+if TYPE_CHECKING:
+    from kea_sdk.packaging.package import Serializer
+
+DEPLOY_SECONDS = 600.0
+PREDICT_SECONDS = 60.0
+TAIL_LINES = 100
+
+
+class Client:
+    """One KEA, for one project. May be shared by threads; to be closed, or used with `with`.
+
+    What is not given is taken from `KEA_URL`, `KEA_TOKEN`, `KEA_PROJECT`, the configuration file, and last from the
+    platform that runs on this machine.
+
+    Args:
+        url: the gateway, `http://HOST:PORT` or `https://HOST`.
+        token: a bearer token.
+        project: the project.
+        data: where this machine's platform keeps everything.
+
+    Raises:
+        SettingsError: the settings are wrong.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        project: str | None = None,
+        *,
+        data: str | os.PathLike[str] | None = None,
+    ) -> None:
+        place = Path(data).expanduser() if data is not None else None
+        self.settings: ClientSettings = read_settings(url=url, token=token, project=project, data=place)
+        self.project = checked_id(self.settings.project, "project")
+        self._gateway = Gateway(self.settings)
+        self._registry = Registry(self._gateway, self.project)
+        self._deployments = Deployments(self._gateway, self.project)
+        self._endpoints = Endpoints(self._gateway, self.project)
+        self._inference = Inference(self._gateway)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._gateway.close()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return self.settings.url
+
+    def push(
+        self,
+        name: str,
+        model: Any,
+        *,
+        example: Any = None,
+        requirements: Iterable[str] | str | Path | None = None,
+        description: str = "",
+        framework: str | None = None,
+        method: str | None = None,
+        class_name: str | None = None,
+        version: int | None = None,
+        signature: Signature | None = None,
+        serializer: Serializer = "joblib",
+        progress: Callable[[int, int], None] = lambda _sent, _total: None,
+    ) -> ModelVersion:
+        """Makes a new version of a model, and the model where it is new. All or nothing.
+
+        Args:
+            name: id of the model.
+            model: a fitted scikit-learn estimator or pipeline, an ONNX `ModelProto`, a class, or the path of an
+                `.onnx`, `.joblib`, `.pkl`, `.skops` or `.py` file (`file.py:Class`) or of a directory. A saved
+                estimator is loaded here to find its signature, unless that is given; loading a pickle runs what is in
+                it, so push no pickle that is not yours.
+            example: inputs of a call that works: types are found by it, and the docs show it. An array or frame for an
+                estimator; a mapping by input for a graph; for a class by input, or by method and input.
+            requirements: PEP 508 lines, or the path of a requirements file. None: the versions installed here.
+            description: what this version is about, in CommonMark.
+            framework: what the model must turn out to be: `sklearn`, `onnx` or `python`.
+            method: the method called by protocols that name none.
+            class_name: the class in a Python file; for a directory also `file.py:Class`.
+            version: the number it must get. None: the next.
+            signature: what it takes and gives. None: it is derived.
+            serializer: how an estimator is saved: `joblib` or `skops`.
+            progress: called with the bytes sent and the bytes there are.
+
+        Raises:
+            PackagingError: it is no model, or something could not be derived.
+            KeaClientError: the registry refused it.
+        """
+        from kea_sdk.packaging.build import build
+        from kea_sdk.packaging.package import PackageOptions
+        from kea_sdk.packaging.requirements import given
+
+        checked_id(name, "model's name")
+        options = PackageOptions(
+            example=example,
+            requirements=given(requirements),
+            framework=framework,
+            method=method,
+            class_name=class_name,
+            signature=signature,
+            serializer=serializer,
+        )
+        package = build(model, options)
+        return self._registry.upload(name, package, version=version, description=description, progress=progress)
+
+    def models(self) -> list[Model]:
+        """Returns all models by name."""
+        return self._registry.models()
+
+    def model(self, name: str) -> Model:
+        """Returns a model."""
+        return self._registry.model(checked_id(name, "model's name"))
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """Returns all versions of a model, newest first."""
+        return self._registry.versions(checked_id(name, "model's name"))
+
+    def version(self, reference: str) -> ModelVersion:
+        """Returns the version that `MODEL`, `MODEL:NUMBER` or `MODEL@ALIAS` means."""
+        found = self._registry.version(Reference.parse(reference).name(self.project))
+        return convert.model_version(found)
+
+    def alias(self, name: str, alias: str, version: int) -> Model:
+        """Points an alias at a version of a model, making the alias where it is new."""
+        return self._registry.set_alias(checked_id(name, "model's name"), checked_id(alias, "alias"), version)
+
+    def delete_model(self, name: str, *, force: bool = False) -> None:
+        """Deletes a model; with `force` also its versions."""
+        self._registry.delete_model(checked_id(name, "model's name"), force=force)
+
+    def deploy(
+        self,
+        reference: str,
+        *,
+        replicas: int = 1,
+        endpoint: str | None = None,
+        wait: bool = True,
+        timeout: float = DEPLOY_SECONDS,
+        report: Report = lambda _step: None,
+    ) -> Rollout:
+        """Brings a model version up, moves the endpoint to it once it serves, and takes down what it replaces.
+
+        No request fails on the way. Where the version does not come up, what served before goes on. The version that
+        serves already only gets its number of replicas changed.
+
+        Args:
+            reference: `MODEL`, `MODEL:NUMBER` or `MODEL@ALIAS`.
+            replicas: how many processes serve it.
+            endpoint: the name callers use. None: the model's.
+            wait: False returns at once: a new endpoint then answers when it can, one that is there is not moved.
+            timeout: seconds, for everything.
+            report: told of each step.
+
+        Raises:
+            DeploymentFailed: it did not come up; `logs` tells more.
+            Aborted: someone else changed the endpoint meanwhile.
+            DeadlineExceeded: it took longer; deploying again waits on.
+        """
+        parsed = Reference.parse(reference)
+        name = checked_id(endpoint or parsed.model, "endpoint's name")
+        version = self._registry.version(parsed.name(self.project))
+        rollouts = self._rollouts(report)
+        if not wait:
+            return rollouts.begin(version, name, replicas)
+        return rollouts.deploy(version, name, replicas, Deadline(timeout))
+
+    def undeploy(self, endpoint: str, *, wait: bool = True, timeout: float = 60.0) -> tuple[str, ...]:
+        """Deletes an endpoint, then its deployments; also those that never got as far as serving it.
+
+        Returns:
+            Ids of the deployments taken down.
+
+        Raises:
+            NotFound: there is neither the endpoint nor a deployment of it.
+        """
+        checked_id(endpoint, "endpoint's name")
+        found = self._endpoints.find(endpoint)
+        names = {target.deployment for target in found.targets} if found is not None else set[str]()
+        names |= {entry.name for entry in self._deployments.all() if belongs_to(convert.last(entry.name), endpoint)}
+        names -= self._endpoints.targeted(but=endpoint)
+        if found is not None:
+            self._endpoints.delete(endpoint)
+        elif not names:
+            problem = f"there is no endpoint {endpoint!r}"
+            raise NotFound(problem, reason="ENDPOINT_NOT_FOUND", metadata={"endpoint": endpoint})
+        taken = self._rollouts().take_down(sorted(names))
+        if wait:
+            deadline = Deadline(timeout)
+            for entry in taken:
+                self._deployments.wait_gone(entry, deadline)
+        return taken
+
+    def endpoints(self) -> list[Endpoint]:
+        """Returns all endpoints by name."""
+        return [convert.endpoint(entry, self.url) for entry in self._endpoints.all()]
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Returns an endpoint."""
+        return convert.endpoint(self._endpoints.get(checked_id(name, "endpoint's name")), self.url)
+
+    def deployments(self) -> list[Deployment]:
+        """Returns all deployments by name."""
+        return [convert.deployment(entry) for entry in self._deployments.all()]
+
+    def logs(self, endpoint: str, *, follow: bool = False, tail: int = TAIL_LINES) -> Iterator[LogLine]:
+        """Gives the last lines of an endpoint's replicas, oldest first; with `follow` also those to come.
+
+        Args:
+            endpoint: its name, or that of a deployment.
+            follow: whether to go on until the deployments are gone.
+            tail: most lines of the past, for each deployment.
+        """
+        found = self._endpoints.find(checked_id(endpoint, "endpoint's name"))
+        ids = [convert.last(target.deployment) for target in found.targets] if found is not None else [endpoint]
+        streams = [self._deployments.logs(entry, tail=tail, follow=follow) for entry in ids]
+        return following(streams) if follow else merged(streams)
+
+    def predict(
+        self,
+        endpoint: str,
+        inputs: Any,
+        method: str | None = None,
+        *,
+        project: str | None = None,
+        timeout: float = PREDICT_SECONDS,
+    ) -> dict[str, Any]:
+        """Calls a model and returns its outputs by name, as plain JSON values.
+
+        Args:
+            endpoint: its name.
+            inputs: values by input; arrays and frames are fine. An array alone goes to the input `input`, a frame
+                gives an input for each column.
+            method: the method; None: `predict`.
+            project: another one than the client's.
+            timeout: seconds.
+
+        Raises:
+            InvalidArgument: the inputs do not fit; `violations` say where.
+        """
+        return self._inference.predict(self._path(endpoint, project), inputs, method, timeout)
+
+    def validate(
+        self, endpoint: str, inputs: Any, method: str | None = None, *, project: str | None = None
+    ) -> tuple[FieldViolation, ...]:
+        """Checks inputs against a model's signature without calling it; returns what is wrong, or nothing."""
+        return self._inference.validate(self._path(endpoint, project), inputs, method, PREDICT_SECONDS)
+
+    def docs_url(self, endpoint: str) -> str:
+        """Returns the address of an endpoint's documentation."""
+        return f"{self.url}{self._path(endpoint, None)}/docs"
+
+    def token(self, ttl: float | timedelta = 3600, roles: Iterable[str] = ()) -> Token:
+        """Makes a token for the caller.
+
+        Args:
+            ttl: how long it is accepted, in seconds or as a timedelta: one minute to 24 hours.
+            roles: fewer than the caller's. Empty: all of them.
+        """
+        duration = duration_pb2.Duration()
+        duration.FromTimedelta(ttl if isinstance(ttl, timedelta) else timedelta(seconds=ttl))
+        request = token_service_pb2.CreateTokenRequest(ttl=duration, roles=list(roles))
+        stub = self._gateway.stub(token_service_pb2_grpc.TokenServiceStub)
+        return convert.token(self._gateway.call(stub.CreateToken, request))
+
+    def _rollouts(self, report: Report = lambda _step: None) -> Rollouts:
+        return Rollouts(self._deployments, self._endpoints, self.url, report)
+
+    def _path(self, endpoint: str, project: str | None) -> str:
+        return convert.endpoint_url("", project or self.project, checked_id(endpoint, "endpoint's name"))

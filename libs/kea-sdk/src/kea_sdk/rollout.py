@@ -1,0 +1,219 @@
+"""Make before break: a model version takes an endpoint over once it serves, and what it replaces goes afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from google.protobuf import timestamp_pb2
+from kea.deployer.v1 import deployment_pb2
+from kea.registry.v1 import model_version_pb2
+from kea.router.v1 import endpoint_pb2
+
+from kea_sdk import convert
+from kea_sdk.deadline import Deadline, patiently
+from kea_sdk.deployments import Deployments, Report, State
+from kea_sdk.endpoints import Endpoints
+from kea_sdk.errors import DeadlineExceeded, DeploymentFailed, KeaClientError, Unavailable
+from kea_sdk.operations import Operation
+from kea_sdk.reference import deployment_id
+from kea_sdk.resources import Rollout
+
+LOG_LINES = 30
+"""Last lines kept of a deployment that failed: it is deleted, and they with it."""
+
+
+class Rollouts:
+    """Brings versions up and moves endpoints to them.
+
+    Args:
+        deployments: the deployer's calls.
+        endpoints: the router's calls.
+        url: the gateway, for addresses.
+        report: told of each step.
+    """
+
+    def __init__(self, deployments: Deployments, endpoints: Endpoints, url: str, report: Report) -> None:
+        self._deployments = deployments
+        self._endpoints = endpoints
+        self._url = url
+        self._report = report
+
+    def deploy(
+        self, version: model_version_pb2.ModelVersion, endpoint: str, replicas: int, deadline: Deadline
+    ) -> Rollout:
+        """Deploys, and returns once all requests of the endpoint go to the version.
+
+        The endpoint's etag is that of the beginning, so whoever changed it meanwhile is not overruled.
+
+        Raises:
+            DeploymentFailed: it did not come up; what served before goes on, and nothing new is left.
+            Aborted: the endpoint was changed by someone else meanwhile.
+            DeadlineExceeded: it took too long; it goes on coming up, and the same call again waits on.
+        """
+        before = self._endpoints.find(endpoint)
+        name, found = self._place(version, endpoint, before)
+        begun = None
+        if found is None:
+            self._report(f"bringing {name} up")
+            begun = self._deployments.create(name, version.name, replicas)
+        try:
+            if begun is not None:
+                self._await_created(begun, name, deadline)
+            elif found is not None:
+                self._resume(found, replicas, deadline)
+            moved = self._move(before, endpoint, name, deadline)
+        except DeadlineExceeded as error:
+            problem = f"{error}; it goes on coming up: deploy again to wait on, or undeploy"
+            raise DeadlineExceeded(problem, reason=error.reason) from error
+        except Unavailable:  # nothing is known of how far it is: deploying again goes on with it
+            raise
+        except KeaClientError:
+            if begun is not None:  # what was there before is never taken down here, what was made here always
+                with contextlib.suppress(KeaClientError):
+                    self._deployments.delete(name)
+            raise
+        replaced = self._retire(before, endpoint, name)
+        return Rollout(
+            endpoint=convert.endpoint(moved, self._url),
+            deployment=convert.deployment(self._deployments.get(name)),
+            replaced=replaced,
+        )
+
+    def begin(self, version: model_version_pb2.ModelVersion, endpoint: str, replicas: int) -> Rollout:
+        """Begins to bring a version up and does not wait. A new endpoint is made at once; one there is stays."""
+        before = self._endpoints.find(endpoint)
+        name, found = self._place(version, endpoint, before)
+        if found is None:
+            self._deployments.create(name, version.name, replicas)
+        elif found.replica_count != replicas:
+            self._deployments.scale(found, replicas)
+        if before is None:
+            before = self._endpoints.create(endpoint, name)
+        return Rollout(
+            endpoint=convert.endpoint(before, self._url),
+            deployment=convert.deployment(self._deployments.get(name)),
+            replaced=(),
+        )
+
+    def _place(
+        self, version: model_version_pb2.ModelVersion, endpoint: str, before: endpoint_pb2.Endpoint | None
+    ) -> tuple[str, deployment_pb2.Deployment | None]:
+        """Returns the deployment's id and the one to go on with, if this version is there already.
+
+        An id may be taken by something else: another model's version at the same endpoint, or a model that was deleted
+        and pushed anew under the same name. One that failed, or is on its way out, is not gone on with either.
+        """
+        targeted = {target.deployment for target in before.targets} if before is not None else set[str]()
+        attempt = 1
+        while True:
+            name = deployment_id(endpoint, version.number, attempt)
+            found = self._deployments.find(name)
+            if found is None:
+                return name, None
+            same = found.model_version == version.name and _time(found.create_time) >= _time(version.create_time)
+            if same and found.state not in {State.STATE_FAILED, State.STATE_DELETING}:
+                return name, found
+            if found.state == State.STATE_FAILED and found.name not in targeted:
+                self._deployments.delete(name)
+            attempt += 1
+
+    def _await_created(self, begun: Operation, name: str, deadline: Deadline) -> None:
+        try:
+            self._deployments.wait(begun, deadline, f"bringing {name} up", self._report)
+        except (DeadlineExceeded, Unavailable):
+            raise
+        except KeaClientError as error:
+            raise self._failure(name, error) from error
+        self._await_active(name, deadline)
+
+    def _resume(self, found: deployment_pb2.Deployment, replicas: int, deadline: Deadline) -> None:
+        name = convert.last(found.name)
+        if found.replica_count != replicas:
+            self._report(f"changing {name} to {replicas} replicas")
+            operation = self._deployments.scale(found, replicas)
+            self._deployments.wait(operation, deadline, f"changing {name} to {replicas} replicas", self._report)
+        self._await_active(name, deadline)
+
+    def _await_active(self, name: str, deadline: Deadline) -> None:
+        def look() -> bool:
+            found = self._deployments.find(name)
+            if found is None or found.state in {State.STATE_FAILED, State.STATE_DELETING}:
+                raise self._failure(name, None)
+            return found.state == State.STATE_ACTIVE
+
+        patiently(look, deadline, f"bringing {name} up")
+
+    def _move(
+        self, before: endpoint_pb2.Endpoint | None, endpoint: str, name: str, deadline: Deadline
+    ) -> endpoint_pb2.Endpoint:
+        """Sends all requests to the deployment and waits until the gateway does so."""
+        target = self._endpoints.target(name)
+        if before is None:
+            self._report(f"publishing endpoint {endpoint}")
+            now = self._endpoints.create(endpoint, name)
+        elif list(before.targets) == [target]:
+            now = before
+        else:
+            self._report(f"moving endpoint {endpoint} to {name}")
+            now = self._endpoints.aim(before, [target])
+        try:
+            return self._await_published(endpoint, name, now, deadline)
+        except DeploymentFailed:
+            with contextlib.suppress(KeaClientError):  # whoever has changed the endpoint meanwhile knows better
+                if before is None:
+                    self._endpoints.delete(endpoint)
+                elif now is not before:
+                    self._endpoints.aim(now, before.targets)
+            raise
+
+    def _await_published(
+        self, endpoint: str, name: str, now: endpoint_pb2.Endpoint, deadline: Deadline
+    ) -> endpoint_pb2.Endpoint:
+        seen = now
+
+        def look() -> bool:
+            nonlocal seen
+            seen = self._endpoints.get(endpoint)
+            if seen.state == endpoint_pb2.Endpoint.STATE_ACTIVE and not seen.reconciling:
+                return True
+            found = self._deployments.find(name)
+            if found is None or found.state == State.STATE_FAILED:
+                raise self._failure(name, None)
+            return False
+
+        patiently(look, deadline, f"publishing endpoint {endpoint}")
+        return seen
+
+    def _retire(self, before: endpoint_pb2.Endpoint | None, endpoint: str, name: str) -> tuple[str, ...]:
+        """Takes down what the endpoint sent requests to before, where no other endpoint still does."""
+        old = {target.deployment for target in before.targets} if before is not None else set[str]()
+        old -= {self._endpoints.target(name).deployment}
+        if old:
+            old -= self._endpoints.targeted(but=endpoint)
+        return self.take_down(sorted(old))
+
+    def take_down(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Begins to take deployments down, by resource name; returns the ids of those that were there."""
+        ids = [convert.last(entry) for entry in names]
+        return tuple(entry for entry in ids if self._deployments.delete(entry) is not None)
+
+    def _failure(self, name: str, error: KeaClientError | None) -> DeploymentFailed:
+        """Returns why a deployment did not come up, with its last lines, which go when it is deleted."""
+        try:
+            lines = [line.text for line in self._deployments.logs(name, tail=LOG_LINES, follow=False)]
+            found = self._deployments.find(name)
+        except KeaClientError:  # the reason matters more than its illustration
+            lines, found = [], None
+        cause = convert.deployment(found).problem if found is not None else None
+        if error is not None:
+            text, reason = str(error), error.reason
+        elif cause is not None:
+            text, reason = cause.message or cause.type, cause.reason
+        else:
+            text, reason = "it is gone", ""
+        return DeploymentFailed(f"{name} did not come up: {text}", reason=reason, logs=lines)
+
+
+def _time(stamp: timestamp_pb2.Timestamp) -> tuple[int, int]:
+    return stamp.seconds, stamp.nanos

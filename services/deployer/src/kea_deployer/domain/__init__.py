@@ -1,0 +1,1 @@
+"""Deployments: what they are and what may be done with them."""

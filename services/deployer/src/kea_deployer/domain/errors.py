@@ -1,0 +1,77 @@
+"""What can go wrong with deployments."""
+
+from __future__ import annotations
+
+from kea_core.errors import AlreadyExists, FailedPrecondition, FieldViolation, InvalidArgument, NotFound
+
+
+class DeploymentNotFound(NotFound):
+    """There is no deployment of that name."""
+
+    reason = "DEPLOYMENT_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not there", name=name)
+
+
+class DeploymentExists(AlreadyExists):
+    """There is a deployment of that name."""
+
+    reason = "DEPLOYMENT_EXISTS"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is there already", name=name)
+
+
+class DeploymentDeleting(FailedPrecondition):
+    """The deployment is being taken down."""
+
+    reason = "DEPLOYMENT_DELETING"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is being deleted", name=name)
+
+
+class OperationNotFound(NotFound):
+    """There is no operation of that name."""
+
+    reason = "OPERATION_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not there", name=name)
+
+
+class OperationParentInvalid(InvalidArgument):
+    """Operations were asked for of something that has none."""
+
+    reason = "OPERATION_PARENT_INVALID"
+
+    def __init__(self, name: str) -> None:
+        description = f"is {name!r}; expected projects/{{project}}"
+        super().__init__(f"name {description}", violations=[FieldViolation("name", description)], name=name)
+
+
+class OperationFilterUnsupported(InvalidArgument):
+    """Operations cannot be filtered."""
+
+    reason = "OPERATION_FILTER_UNSUPPORTED"
+
+    def __init__(self) -> None:
+        description = "is not supported; expected nothing"
+        super().__init__(f"filter {description}", violations=[FieldViolation("filter", description)])
+
+
+class ModelProjectMismatch(InvalidArgument):
+    """The model version is of another project than the deployment."""
+
+    reason = "MODEL_PROJECT_MISMATCH"
+
+    def __init__(self, model_version: str, project: str) -> None:
+        description = f"{model_version} is of another project; expected one of projects/{project}"
+        violations = [FieldViolation("deployment.model_version", description)]
+        super().__init__(
+            f"deployment.model_version: {description}",
+            violations=violations,
+            model_version=model_version,
+            project=project,
+        )

@@ -1,0 +1,1 @@
+"""Platform `local`: replicas are processes of this machine."""

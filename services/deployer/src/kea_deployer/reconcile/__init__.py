@@ -1,0 +1,1 @@
+"""Making what is what is wanted."""

@@ -1,0 +1,54 @@
+"""The deployer's settings (prefix `KEA_DEPLOYER`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kea_core.database import DatabaseSettings
+from kea_core.settings import DrainSettings
+
+GIB = 1024**3
+MIB = 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployerSettings:
+    """Where the deployer listens, whom it calls, and how replicas live."""
+
+    address: str
+    """Where it serves its API: `unix:PATH` or `HOST:PORT`."""
+    auth_address: str
+    """Where auth serves; signing keys are followed there, and the service's own tokens come from there."""
+    registry_address: str
+    """Where the registry serves; model versions come from there."""
+    database: DatabaseSettings
+    """Where deployments are kept."""
+    credential_file: Path
+    """File with the secret of service account `deployer`."""
+    data_directory: Path
+    """Where artifacts, environments, layers and logs are kept."""
+    socket_directory: Path
+    """Where replicas listen. Short: a unix socket's path has at most 107 bytes."""
+    lifeline_fd: int = -1
+    """Read end of the platform's lifeline. -1: one of the deployer's own, with which its replicas end."""
+    keep_replicas_on_stop: bool = False
+    """Whether replicas go on when the deployer stops; the next one adopts them."""
+    health_interval_seconds: float = 2.0
+    """Time between two looks at a replica's health."""
+    health_timeout_seconds: float = 2.0
+    """Longest wait for a replica's answer."""
+    start_timeout_seconds: float = 120.0
+    """Longest time from a replica's start to its first answer."""
+    drain_seconds: float = 10.0
+    """Longest time a replica's accepted calls may still run."""
+    drain_delay_seconds: float = 0.5
+    """Time between publishing that a replica drains and its SIGTERM, for the data plane to hear of it."""
+    max_artifact_bytes: int = 16 * GIB
+    """Largest archive that is fetched."""
+    max_log_bytes: int = 10 * MIB
+    """Size at which a deployment's log is cut; as much again is kept of what came before."""
+    max_body_bytes: int = 128 * MIB
+    """Largest request a replica takes."""
+    drain: DrainSettings = field(default_factory=DrainSettings)
+    """How it stops."""

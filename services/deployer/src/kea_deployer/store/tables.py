@@ -1,0 +1,63 @@
+"""The deployer's tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from kea_core.change_feed import feed_tables
+from kea_core.database import NAMING
+from kea_core.idempotency import request_table
+
+METADATA = sa.MetaData(naming_convention=NAMING)
+FEED = feed_tables(METADATA)
+REQUESTS = request_table(METADATA)
+
+DEPLOYMENTS = sa.Table(
+    "deployments",
+    METADATA,
+    sa.Column("name", sa.String(256), primary_key=True),
+    sa.Column("project", sa.String(64), nullable=False, index=True),
+    sa.Column("model", sa.JSON, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("replica_count", sa.Integer, nullable=False),
+    sa.Column("wanted_revision", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reconciling", sa.Boolean, nullable=False),
+    sa.Column("step", sa.String(256), nullable=False),
+    sa.Column("conditions", sa.JSON, nullable=False),
+    sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+)
+"""A row per deployment. The model version never changes, so what is needed of it is kept here: a registry that is away
+keeps no replica from starting."""
+
+REPLICAS = sa.Table(
+    "replicas",
+    METADATA,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("deployment", sa.String(256), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("http_address", sa.String(256), nullable=False),
+    sa.Column("grpc_address", sa.String(256), nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("process_time", sa.Float, nullable=False),
+    sa.Column("restart_count", sa.Integer, nullable=False),
+    sa.Column("start_time", sa.DateTime(timezone=True), nullable=True),
+    sa.Column("restart_time", sa.DateTime(timezone=True), nullable=True),
+)
+"""A row per process: what a deployer that comes back needs to find it."""
+
+OPERATIONS = sa.Table(
+    "operations",
+    METADATA,
+    sa.Column("name", sa.String(256), primary_key=True),
+    sa.Column("project", sa.String(64), nullable=False, index=True),
+    sa.Column("deployment", sa.String(256), nullable=False, index=True),
+    sa.Column("verb", sa.String(16), nullable=False),
+    sa.Column("done", sa.Boolean, nullable=False),
+    sa.Column("error_reason", sa.String(64), nullable=False),
+    sa.Column("error_message", sa.Text, nullable=False),
+    sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("end_time", sa.DateTime(timezone=True), nullable=True),
+)
+"""A row per operation."""

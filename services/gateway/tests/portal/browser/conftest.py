@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from browser import CHROMIUM, Page, open_browser
+from kea_gateway.portal.app import build_app
+from kea_gateway.portal.memory_catalog import MemoryCatalog
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: drives a headless Chromium")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="there is no Chromium"))
+
+
+@dataclass
+class Site:
+    """The portal, and a model beside it, on a port of their own."""
+
+    origin: str
+    calls: list[tuple[str | None, Any]] = field(default_factory=list[tuple[str | None, Any]])
+    """Authorization header and body of each call of the model."""
+
+
+@pytest.fixture
+async def site(catalog: MemoryCatalog) -> AsyncGenerator[Site, None]:
+    found = Site("")
+
+    # In place of Envoy and a model server, which this package cannot start: the end-to-end tests have the real ones.
+    async def predict(request: Request) -> JSONResponse:
+        found.calls.append((request.headers.get("authorization"), await request.json()))
+        return JSONResponse({"species": ["setosa"]})
+
+    routes = [Route("/models/iris/predict", predict, methods=["POST"]), Mount("/", build_app(catalog))]
+    config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        found.origin = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield found
+        server.should_exit = True
+
+
+@pytest.fixture
+async def page() -> AsyncGenerator[Page, None]:
+    async with open_browser() as opened:
+        yield opened

@@ -1,0 +1,118 @@
+"""The composition root: the only module that knows all others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from kea.registry.v1 import model_service_pb2_grpc, model_version_service_pb2_grpc
+from kea_core.change_feed import ChangeFeed
+from kea_core.client import open_channel
+from kea_core.clock import Clock, utc_now
+from kea_core.database import Sessions, migrate, open_database
+from kea_core.idempotency import SeenRequests
+from kea_core.lifecycle import cancel_after
+from kea_core.server import ServedService, serve
+from kea_core.signing_keys import SigningKeyFollower
+from kea_core.tokens import TokenVerifier
+from prometheus_client import CollectorRegistry
+
+from kea_registry.domain.archives import Archives
+from kea_registry.domain.model_versions import ModelVersions
+from kea_registry.domain.models import Models
+from kea_registry.domain.upload import Uploads
+from kea_registry.model_servicer import ModelServicer
+from kea_registry.model_version_servicer import ModelVersionServicer
+from kea_registry.settings import Settings
+from kea_registry.store.archive_ledger import SqlArchiveLedger
+from kea_registry.store.artifact_store import FsspecArtifacts
+from kea_registry.store.storage import SqlStorage
+from kea_registry.store.tables import FEED, REQUESTS
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+FORGET_SECONDS = 3600.0
+"""How often the change feed forgets old removals."""
+
+
+async def run(
+    settings: Settings,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
+    *,
+    metrics: CollectorRegistry,
+    clock: Clock = utc_now,
+) -> None:
+    """Runs the registry until `stop` is set; calls `ready()` once auth's keys are known and it serves."""
+    await migrate(settings.database, MIGRATIONS)
+    artifacts = FsspecArtifacts(settings.artifacts_url)
+    await artifacts.open()
+    async with AsyncExitStack() as stack:
+        sessions = await stack.enter_async_context(open_database(settings.database))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        verifier = TokenVerifier()
+        follower = SigningKeyFollower(auth, verifier)
+        feed = ChangeFeed(sessions, FEED, clock=clock)
+        ledger = SqlArchiveLedger(sessions, clock=clock)
+        archives = Archives(ledger, artifacts, orphan_age=timedelta(seconds=settings.orphan_age_seconds), clock=clock)
+        services = _services(settings, sessions, feed, artifacts, ledger, archives, clock)
+        server = await stack.enter_async_context(
+            serve(settings.address, services, verifier=verifier, metrics=metrics, drain=settings.drain)
+        )
+
+        async def announce() -> None:
+            await follower.known.wait()
+            await sessions.ping()
+            await server.ready()
+            ready()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(follower.run()),
+                group.create_task(_repeat("sweep", settings.sweep_seconds, archives.sweep)),
+                group.create_task(_repeat("forget removals", FORGET_SECONDS, feed.forget_old)),
+                group.create_task(announce()),
+            ]
+            await cancel_after(stop, tasks)
+
+
+def _services(
+    settings: Settings,
+    sessions: Sessions,
+    feed: ChangeFeed,
+    artifacts: FsspecArtifacts,
+    ledger: SqlArchiveLedger,
+    archives: Archives,
+    clock: Clock,
+) -> list[ServedService]:
+    storage = SqlStorage(sessions, feed, SeenRequests(REQUESTS, clock=clock))
+    models = ModelServicer(Models(storage, archives, clock=clock), clock=clock)
+    versions = ModelVersionServicer(
+        ModelVersions(storage, artifacts, archives, clock=clock),
+        Uploads(storage, artifacts, ledger, archives, max_bytes=settings.max_artifact_bytes, clock=clock),
+    )
+    return [
+        ServedService(
+            "kea.registry.v1.ModelService",
+            lambda server: model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server),
+        ),
+        ServedService(
+            "kea.registry.v1.ModelVersionService",
+            lambda server: model_version_service_pb2_grpc.add_ModelVersionServiceServicer_to_server(versions, server),
+        ),
+    ]
+
+
+async def _repeat(name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            # A database or a store that is away for a while must not end a process that others rely on.
+            log.exception("background work failed", extra={"work": name})
+        await asyncio.sleep(seconds)

@@ -1,0 +1,43 @@
+"""Following our own endpoints and the deployer's deployments."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+from kea.deployer.v1 import deployment_service_pb2, deployment_service_pb2_grpc
+from kea_core.change_feed import Change
+from kea_core.watching import follow
+
+from kea_router.convert import deployment_from_proto
+from kea_router.domain.endpoints import Endpoints
+from kea_router.domain.ports import EndpointStore
+from kea_router.publication import World
+
+
+async def follow_endpoints(store: EndpointStore, endpoints: Endpoints, world: World) -> None:
+    """Keeps the world's endpoints as the store has them, also those that another router writes."""
+    async for change in store.watch(0):
+        if isinstance(change, Change):
+            world.set_endpoint(change.name, None if change.deleted else await endpoints.find(change.name))
+        else:
+            world.endpoints_known.set()
+
+
+async def follow_deployments(channel: grpc.aio.Channel, world: World) -> None:
+    """Keeps the world's deployments as the deployer has them; while it is down, the last known ones stay."""
+    stub = deployment_service_pb2_grpc.DeploymentServiceStub(channel)
+
+    async def watch(since: int) -> AsyncIterator[int]:
+        request = deployment_service_pb2.WatchDeploymentsRequest(since_revision=since)
+        async for response in stub.WatchDeployments(request, wait_for_ready=True):
+            kind = response.WhichOneof("change")
+            if kind == "upserted":
+                world.set_deployment(response.upserted.name, deployment_from_proto(response.upserted))
+            elif kind == "deleted":
+                world.set_deployment(response.deleted, None)
+            else:
+                world.deployments_known.set()
+            yield response.revision
+
+    await follow("deployments", watch, forget=world.forget_deployments)

@@ -1,0 +1,122 @@
+"""The router's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import grpc
+from envoy.service.discovery.v3 import ads_pb2_grpc
+from kea.router.v1 import data_plane_service_pb2_grpc, endpoint_service_pb2_grpc
+from kea_core.change_feed import ChangeFeed
+from kea_core.client import ServiceTokens, open_channel
+from kea_core.clock import utc_now
+from kea_core.database import migrate, open_database
+from kea_core.idempotency import SeenRequests
+from kea_core.lifecycle import cancel_after
+from kea_core.server import ServedService, listen, serve
+from kea_core.settings import Secret
+from kea_core.signing_keys import SigningKeyFollower
+from kea_core.tokens import TokenVerifier
+from prometheus_client import CollectorRegistry
+
+from kea_router.data_plane_servicer import DataPlaneServicer
+from kea_router.domain.endpoints import Endpoints
+from kea_router.endpoint_servicer import EndpointServicer
+from kea_router.following import follow_deployments, follow_endpoints
+from kea_router.publication import World
+from kea_router.settings import RouterSettings
+from kea_router.store.endpoint_store import SqlEndpointStore
+from kea_router.store.tables import FEED, REQUESTS
+from kea_router.translate.management_routes import Backends
+from kea_router.xds.ads import AggregatedDiscoveryServicer
+from kea_router.xds.publisher import PublicationMetrics, Publisher
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+XDS_GRACE_SECONDS = 0.5
+"""ADS streams never end by themselves, and Envoy goes on with what it has."""
+
+
+async def run(
+    settings: RouterSettings, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
+) -> None:
+    """Runs the router until `stop`; calls `ready` once a whole configuration is published."""
+    await migrate(settings.database, MIGRATIONS)
+    async with AsyncExitStack() as stack:
+        sessions = await stack.enter_async_context(open_database(settings.database))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        secret = Secret(settings.credential_file.read_text().strip())
+        tokens = ServiceTokens(auth, "router", secret)
+        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens))
+
+        store = SqlEndpointStore(sessions, ChangeFeed(sessions, FEED), SeenRequests(REQUESTS))
+        endpoints = Endpoints(store, clock=utc_now)
+        publisher = Publisher(PublicationMetrics(metrics))
+        world = World(publisher, _backends(settings))
+        verifier = TokenVerifier()
+        keys = SigningKeyFollower(auth, verifier, world.set_keys)
+
+        await stack.enter_async_context(serve_xds(settings.xds_address, publisher))
+        server = await stack.enter_async_context(
+            serve(
+                settings.address,
+                _services(EndpointServicer(endpoints, store, world.status), DataPlaneServicer(publisher)),
+                verifier=verifier,
+                metrics=metrics,
+                drain=settings.drain,
+            )
+        )
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(keys.run(), name="signing keys"),
+                tasks.create_task(follow_endpoints(store, endpoints, world), name="endpoints"),
+                tasks.create_task(follow_deployments(deployer, world), name="deployments"),
+                tasks.create_task(world.publish_forever(), name="publication"),
+            ]
+
+            async def announce() -> None:
+                await world.published.wait()
+                await server.ready()
+                ready()
+
+            background.append(tasks.create_task(announce(), name="readiness"))
+            await cancel_after(stop, background)
+
+
+@asynccontextmanager
+async def serve_xds(address: str, publisher: Publisher) -> AsyncGenerator[None, None]:
+    """Serves delta ADS on a listener of its own."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(AggregatedDiscoveryServicer(publisher), server)
+    listen(server, address)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(XDS_GRACE_SECONDS)
+
+
+def _services(endpoints: EndpointServicer, data_plane: DataPlaneServicer) -> list[ServedService]:
+    return [
+        ServedService(
+            "kea.router.v1.EndpointService",
+            lambda server: endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server(endpoints, server),
+        ),
+        ServedService(
+            "kea.router.v1.DataPlaneService",
+            lambda server: data_plane_service_pb2_grpc.add_DataPlaneServiceServicer_to_server(data_plane, server),
+        ),
+    ]
+
+
+def _backends(settings: RouterSettings) -> Backends:
+    return Backends(
+        auth=settings.auth_address,
+        registry=settings.registry_address,
+        deployer=settings.deployer_address,
+        router=settings.address,
+        portal_http=settings.portal_http_address,
+        portal_grpc=settings.portal_grpc_address,
+    )

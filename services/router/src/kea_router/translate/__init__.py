@@ -1,0 +1,1 @@
+"""From what is wanted to what Envoy understands: pure functions, sorted output."""

@@ -1,0 +1,155 @@
+"""An endpoint's own route configuration and scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
+from envoy.extensions.filters.http.grpc_json_transcoder.v3 import transcoder_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
+from envoy.type.matcher.v3 import string_pb2
+from google.protobuf import any_pb2, duration_pb2, wrappers_pb2
+from kea_core.resource_name import parse_name
+from kea_core.roles import INVOKE_ROLES
+
+from kea_router.domain.deployment import Deployment
+from kea_router.domain.endpoint import Endpoint
+from kea_router.translate.clusters import grpc_cluster, http_cluster
+from kea_router.translate.names import INFERENCE_SERVICE, VERSION_HEADER, scope_key
+from kea_router.translate.policy import RBAC_FILTER, check_policies, header, packed, roles_policy, virtual_host
+from kea_router.translate.shares import shares
+from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
+
+TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
+RETRY_ON = "connect-failure,refused-stream,reset-before-request"
+"""Only what cannot have reached a model: a method may have effects."""
+RETRIES = 3
+IDLE_SECONDS = 300
+NO_TOKENS = ("authorization", "cookie", "proxy-authorization")
+"""Headers that a model never sees: it is its author's code, and the token would be good elsewhere."""
+NO_VERSION = "this version is not a target of the endpoint"
+
+
+def no_transcoder() -> any_pb2.Any:
+    """Switches the transcoder off on a route: it would answer 404 to every path it does not know."""
+    return packed(transcoder_pb2.GrpcJsonTranscoder(proto_descriptor_bin=b""))
+
+
+def endpoint_resources(endpoint: Endpoint, deployments: Mapping[str, Deployment]) -> list[Resource]:
+    """Returns the route configuration and the scope of an endpoint.
+
+    A request that names a version goes to the target that serves it, whatever its weight; one that names a version no
+    target serves is answered 404. All others are split by weight.
+    """
+    project, name = parse_name(endpoint.name, "projects", "endpoints")
+    routes: list[route_components_pb2.Route] = []
+    for grpc in (True, False):
+        for target in endpoint.targets:
+            deployment = deployments.get(target.deployment)
+            if deployment is not None:
+                routes.append(_to_version(endpoint, target.deployment, deployment.version, grpc=grpc))
+        routes.append(_no_version(endpoint, grpc=grpc))
+        routes.append(_by_weight(endpoint, grpc=grpc))
+    configuration, _ = virtual_host(endpoint.name, routes)
+    check_policies(configuration)
+    clusters = [
+        Key(CLUSTER, of(target.deployment)) for target in endpoint.targets for of in (http_cluster, grpc_cluster)
+    ]
+    fragment = scoped_route_pb2.ScopedRouteConfiguration.Key.Fragment(string_key=scope_key(project, name))
+    scope = scoped_route_pb2.ScopedRouteConfiguration(
+        name=endpoint.name,
+        route_configuration_name=endpoint.name,
+        key=scoped_route_pb2.ScopedRouteConfiguration.Key(fragments=[fragment]),
+    )
+    return [
+        make_resource(endpoint.name, configuration, frozenset(clusters)),
+        make_resource(endpoint.name, scope, frozenset({Key(ROUTES, endpoint.name)})),
+    ]
+
+
+def _match(*, grpc: bool, version: str | None = None) -> route_components_pb2.RouteMatch:
+    match = route_components_pb2.RouteMatch(prefix=f"/{INFERENCE_SERVICE}/" if grpc else "/")
+    if version is not None:
+        matcher = route_components_pb2.HeaderMatcher(name=VERSION_HEADER)
+        if version:
+            matcher.string_match.CopyFrom(string_pb2.StringMatcher(exact=version))
+        else:
+            matcher.present_match = True
+        match.headers.append(matcher)
+    return match
+
+
+def _to_version(endpoint: Endpoint, deployment: str, version: int, *, grpc: bool) -> route_components_pb2.Route:
+    cluster = grpc_cluster(deployment) if grpc else http_cluster(deployment)
+    action = _action(endpoint)
+    action.cluster = cluster
+    match = _match(grpc=grpc, version=str(version))
+    return _route(endpoint, f"{'grpc' if grpc else 'http'} version {version}", match, route=action)
+
+
+def _by_weight(endpoint: Endpoint, *, grpc: bool) -> route_components_pb2.Route:
+    of = grpc_cluster if grpc else http_cluster
+    parts = shares({target.deployment: target.weight for target in endpoint.targets})
+    chosen = [(name, part) for name, part in sorted(parts.items()) if part]
+    action = _action(endpoint)
+    if len(chosen) == 1:
+        action.cluster = of(chosen[0][0])
+    else:
+        weights = [
+            route_components_pb2.WeightedCluster.ClusterWeight(
+                name=of(name), weight=wrappers_pb2.UInt32Value(value=part)
+            )
+            for name, part in chosen
+        ]
+        action.weighted_clusters.CopyFrom(route_components_pb2.WeightedCluster(clusters=weights))
+    return _route(endpoint, "grpc" if grpc else "http", _match(grpc=grpc), route=action)
+
+
+def _no_version(endpoint: Endpoint, *, grpc: bool) -> route_components_pb2.Route:
+    match = _match(grpc=grpc, version="")
+    answer = route_components_pb2.DirectResponseAction(status=404)
+    if not grpc:
+        answer.body.CopyFrom(base_pb2.DataSource(inline_string=NO_VERSION))
+    route = _route(endpoint, f"{'grpc' if grpc else 'http'} other version", match, direct_response=answer)
+    if grpc:
+        # A direct response bypasses gRPC's status mapping; this is NOT_FOUND.
+        route.response_headers_to_add.extend([header("grpc-status", "5"), header("grpc-message", NO_VERSION)])
+    return route
+
+
+def _action(endpoint: Endpoint) -> route_components_pb2.RouteAction:
+    predicate = route_components_pb2.RetryPolicy.RetryHostPredicate(
+        name="envoy.retry_host_predicates.previous_hosts",
+        typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
+    )
+    retry = route_components_pb2.RetryPolicy(
+        retry_on=RETRY_ON,
+        num_retries=wrappers_pb2.UInt32Value(value=RETRIES),
+        retry_host_predicate=[predicate],
+        host_selection_retry_max_attempts=RETRIES,
+    )
+    timeout = duration_pb2.Duration()
+    timeout.FromNanoseconds(round(endpoint.effective_timeout_seconds * 1e9))
+    return route_components_pb2.RouteAction(
+        timeout=timeout, idle_timeout=duration_pb2.Duration(seconds=IDLE_SECONDS), retry_policy=retry
+    )
+
+
+def _route(
+    endpoint: Endpoint,
+    name: str,
+    match: route_components_pb2.RouteMatch,
+    *,
+    route: route_components_pb2.RouteAction | None = None,
+    direct_response: route_components_pb2.DirectResponseAction | None = None,
+) -> route_components_pb2.Route:
+    roles: Sequence[str] = endpoint.allowed_roles or INVOKE_ROLES
+    return route_components_pb2.Route(
+        name=name,
+        match=match,
+        route=route,
+        direct_response=direct_response,
+        typed_per_filter_config={RBAC_FILTER: roles_policy(roles), TRANSCODER: no_transcoder()},
+        request_headers_to_remove=NO_TOKENS,
+    )

@@ -1,0 +1,50 @@
+"""Resources as xDS knows them: a type, a name, a body, and the version that is its content's hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+
+TYPE_PREFIX = "type.googleapis.com/"
+CLUSTER = f"{TYPE_PREFIX}envoy.config.cluster.v3.Cluster"
+ENDPOINTS = f"{TYPE_PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment"
+ROUTES = f"{TYPE_PREFIX}envoy.config.route.v3.RouteConfiguration"
+SCOPE = f"{TYPE_PREFIX}envoy.config.route.v3.ScopedRouteConfiguration"
+EXTENSION = f"{TYPE_PREFIX}envoy.config.core.v3.TypedExtensionConfig"
+
+PUSH_ORDER = (EXTENSION, CLUSTER, ENDPOINTS, ROUTES, SCOPE)
+"""The order MATTERS: what is referred to goes before what refers to it, or requests meet routes without clusters."""
+
+REMOVED_LATE = frozenset({CLUSTER, ENDPOINTS})
+"""Removed only when every route that may refer to them has been acknowledged: make before break."""
+
+
+class Key(NamedTuple):
+    """What tells resources apart."""
+
+    type_url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One immutable resource."""
+
+    key: Key
+    version: str
+    """Hash of the body: equal content is never sent again."""
+    body: any_pb2.Any
+    references: frozenset[Key]
+    """Resources that must be there for this one to work."""
+
+
+def make_resource(name: str, message: Message, references: frozenset[Key] = frozenset()) -> Resource:
+    """Returns `message` as a resource."""
+    value = message.SerializeToString(deterministic=True)
+    type_url = TYPE_PREFIX + message.DESCRIPTOR.full_name
+    body = any_pb2.Any(type_url=type_url, value=value)
+    return Resource(Key(type_url, name), hashlib.sha256(value).hexdigest()[:16], body, references)

@@ -1,0 +1,74 @@
+"""All that is published at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from kea_router.xds.resource import PUSH_ORDER, Key, Resource
+
+
+class InconsistentError(Exception):
+    """A snapshot refers to what it does not have; it must not be published."""
+
+    def __init__(self, referrer: Key, missing: Key) -> None:
+        super().__init__(f"{referrer.name} refers to {missing.name} ({missing.type_url}), which is not there")
+        self.referrer = referrer
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs from one snapshot to the next."""
+
+    upserted: tuple[Resource, ...] = ()
+    removed: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Immutable; the next one shares all that did not change."""
+
+    resources: Mapping[str, Mapping[str, Resource]] = field(
+        default_factory=lambda: MappingProxyType({type_url: MappingProxyType({}) for type_url in PUSH_ORDER})
+    )
+    """By type, then by name."""
+
+    def get(self, key: Key) -> Resource | None:
+        """Returns a resource, or None."""
+        return self.resources[key.type_url].get(key.name)
+
+    def of_type(self, type_url: str) -> Mapping[str, Resource]:
+        """Returns all resources of a type; none for a type KEA does not publish."""
+        return self.resources.get(type_url, {})
+
+    def apply(self, change: Change) -> Snapshot:
+        """Returns the snapshot after a change.
+
+        Raises:
+            InconsistentError: something would refer to what is not there.
+        """
+        touched = {resource.key.type_url for resource in change.upserted} | {key.type_url for key in change.removed}
+        copies = {type_url: dict(self.resources[type_url]) for type_url in touched}
+        for key in change.removed:
+            copies[key.type_url].pop(key.name, None)
+        for resource in change.upserted:
+            copies[resource.key.type_url][resource.key.name] = resource
+        merged = dict(self.resources) | {type_url: MappingProxyType(copy) for type_url, copy in copies.items()}
+        made = Snapshot(MappingProxyType(merged))
+        made.check(change.upserted)
+        if change.removed:
+            made.check(resource for named in merged.values() for resource in named.values())
+        return made
+
+    def check(self, resources: Iterable[Resource]) -> None:
+        """Checks that whatever these refer to is there.
+
+        Raises:
+            InconsistentError: it is not.
+        """
+        for resource in resources:
+            for reference in resource.references:
+                if reference.name not in self.resources[reference.type_url]:
+                    raise InconsistentError(resource.key, reference)
