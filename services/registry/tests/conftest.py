@@ -74,7 +74,7 @@ class FakeAuth(signing_key_service_pb2_grpc.SigningKeyServiceServicer):
         headers = {"kid": "k"}
         return jwt.encode(claims | {"iat": now, "exp": now + 600}, self._key, algorithm="EdDSA", headers=headers)
 
-    async def WatchSigningKeys(
+    async def WatchSigningKeys(  # noqa: N802 - the proto's name
         self, request: signing_key_service_pb2.WatchSigningKeysRequest, context: Any
     ) -> AsyncIterator[signing_key_service_pb2.WatchSigningKeysResponse]:
         del request, context
@@ -171,6 +171,13 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     return caught.value.code(), info.reason
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Returns once a condition holds that another process, or a thread, brings about."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
+
+
 StartRegistry = Callable[..., AbstractAsyncContextManager[Registry]]
 
 
@@ -247,6 +254,7 @@ class Helpers:
     pack = staticmethod(pack)
     metadata_of = staticmethod(metadata_of)
     refused = staticmethod(refused)
+    eventually = staticmethod(eventually)
     ARCHIVE = ARCHIVE
     SIGNATURE = SIGNATURE
     MODEL = MODEL

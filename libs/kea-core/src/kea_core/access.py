@@ -35,6 +35,10 @@ FOREIGN: Mapping[str, Access] = {
     "/grpc.health.v1.Health/Check": Access("", public=True),
     "/grpc.health.v1.Health/List": Access("", public=True),
     "/grpc.health.v1.Health/Watch": Access("", public=True),
+    # Envoy asks for a token before it lets anyone here; what these tell is the same for all.
+    "/inference.GRPCInferenceService/ServerLive": Access("", public=True),
+    "/inference.GRPCInferenceService/ServerReady": Access("", public=True),
+    "/inference.GRPCInferenceService/ServerMetadata": Access("", public=True),
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": Access("core.reflection.list"),
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Access("core.reflection.list"),
 }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
 
+import grpc
 from google.protobuf import empty_pb2
 from kea.registry.v1 import model_version_pb2, model_version_service_pb2, model_version_service_pb2_grpc
+from kea_core.errors import KeaError
 from kea_core.idempotency import digest_of
 from kea_core.interceptors import Context
 from kea_core.pages import page_token, read_page
@@ -13,8 +17,12 @@ from kea_core.principal import current_principal
 
 from kea_registry import convert
 from kea_registry.domain.errors import UploadMalformed
+from kea_registry.domain.model_version import ModelVersion
 from kea_registry.domain.model_versions import ModelVersions
 from kea_registry.domain.upload import Uploads
+
+DRAIN_SECONDS = 5.0
+"""How long a client that has its answer coming may go on sending."""
 
 UploadMessages = AsyncIterator[model_version_service_pb2.UploadModelVersionRequest]
 
@@ -32,15 +40,25 @@ class ModelVersionServicer(model_version_service_pb2_grpc.ModelVersionServiceSer
         context: Context,
     ) -> model_version_pb2.ModelVersion:
         """Uploads a new version."""
-        del context
-        messages = aiter(request_iterator)
+        try:
+            made = await self._upload(request_iterator)
+        except KeaError:
+            await _drain(context)
+            raise
+        await _drain(context)
+        return convert.version_to_proto(made)
+
+    async def _upload(
+        self, requests: AsyncIterable[model_version_service_pb2.UploadModelVersionRequest]
+    ) -> ModelVersion:
+        messages = aiter(requests)
         first = await anext(messages, None)
         if first is None or first.WhichOneof("part") != "header":
             problem = "its first message is not a header"
             raise UploadMalformed(problem)
         digest = digest_of("UploadModelVersion", first.header)
         header = convert.header_from_proto(first.header, digest, current_principal().subject)
-        return convert.version_to_proto(await self._uploads.upload(header, _chunks(messages)))
+        return await self._uploads.upload(header, _chunks(messages))
 
     async def GetModelVersion(
         self, request: model_version_service_pb2.GetModelVersionRequest, context: Context
@@ -94,3 +112,14 @@ async def _chunks(messages: UploadMessages) -> AsyncIterator[bytes]:
             problem = "a message after the header is not a chunk"
             raise UploadMalformed(problem)
         yield message.chunk
+
+
+async def _drain(context: Context) -> None:
+    """Takes what the client still sends, for a while.
+
+    A client that is answered while it sends may see its sending fail, and report that in place of the answer.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await context.read() is not grpc.aio.EOF:
+                pass

@@ -6,8 +6,11 @@ import io
 import tarfile
 import uuid
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import fsspec.core
 import grpc
 import pytest
 from kea.registry.v1 import model_service_pb2, model_version_pb2, model_version_service_pb2
@@ -126,9 +129,7 @@ async def test_a_python_signature_is_read_from_the_source(start_registry: Any, h
         ({"description": "a\0b"}, "FIELD_OUT_OF_BOUNDS"),
     ],
 )
-async def test_bad_metadata_is_refused(
-    start_registry: Any, helpers: Any, changes: dict[str, Any], reason: str
-) -> None:
+async def test_bad_metadata_is_refused(start_registry: Any, helpers: Any, changes: dict[str, Any], reason: str) -> None:
     async with start_registry() as registry:
         assert await helpers.refused(registry.upload(changes=changes)) == (INVALID, reason)
         assert registry.objects() == []
@@ -192,8 +193,8 @@ async def test_archives_that_could_do_harm_are_refused(start_registry: Any, help
 
 async def test_numbers_must_be_the_next_and_are_never_used_again(start_registry: Any, helpers: Any) -> None:
     async with start_registry() as registry:
-        for _ in range(2):
-            made = await registry.upload()
+        await registry.upload()
+        made = await registry.upload()
         taken = (grpc.StatusCode.ALREADY_EXISTS, "MODEL_VERSION_EXISTS")
         unordered = (grpc.StatusCode.FAILED_PRECONDITION, "MODEL_VERSION_OUT_OF_ORDER")
         assert await helpers.refused(registry.upload(version=1)) == taken
@@ -217,24 +218,34 @@ async def test_a_broken_off_upload_leaves_nothing(start_registry: Any, helpers: 
         call = registry.versions.UploadModelVersion()
         await call.write(model_version_service_pb2.UploadModelVersionRequest(header=header))
         await call.write(model_version_service_pb2.UploadModelVersionRequest(chunk=b"x" * 100_000))
-        while not registry.objects():
-            await asyncio.sleep(0.01)
+        await helpers.eventually(lambda: bool(registry.objects()))
         call.cancel()
-        while registry.objects():
-            await asyncio.sleep(0.01)
+        await helpers.eventually(lambda: not registry.objects())
         listing = model_service_pb2.ListModelsRequest(parent="projects/default")
         assert not (await registry.models.ListModels(listing)).models
 
 
-async def test_leftovers_are_swept_when_they_are_old(start_registry: Any) -> None:
+async def test_an_upload_that_was_taken_for_dead_can_be_repeated(start_registry: Any, helpers: Any) -> None:
+    async with start_registry(orphan_age_seconds=0.01, sweep_seconds=0.02) as registry, asyncio.timeout(20):
+        header = HEADER(parent=helpers.MODEL, model_version=helpers.metadata_of(helpers.ARCHIVE))
+        kind = model_version_service_pb2.UploadModelVersionRequest
+        call = registry.versions.UploadModelVersion()
+        await call.write(kind(header=header))
+        await call.write(kind(chunk=helpers.ARCHIVE))
+        await helpers.eventually(lambda: bool(registry.objects()))
+        await helpers.eventually(lambda: not registry.objects())
+        await call.done_writing()
+        assert await helpers.refused(call) == (grpc.StatusCode.ABORTED, "UPLOAD_EXPIRED")
+
+
+async def test_leftovers_are_swept_when_they_are_old(start_registry: Any, helpers: Any) -> None:
     async with start_registry() as registry, asyncio.timeout(20):
         leftover = registry.root / "incoming" / "dead"
         leftover.write_bytes(b"half")
         await registry.upload()
         assert leftover.exists()
-        registry.clock.offset += registry.clock.offset.__class__(hours=2)
-        while leftover.exists():
-            await asyncio.sleep(0.01)
+        registry.clock.offset += timedelta(hours=2)
+        await helpers.eventually(lambda: not leftover.exists())
         assert len(registry.objects()) == 1
 
 
@@ -251,12 +262,15 @@ async def test_a_damaged_archive_is_noticed(start_registry: Any, helpers: Any) -
         assert await registry.download(made.name) == await registry.download(again.name) == helpers.ARCHIVE
 
 
-async def test_memory_and_file_urls_work(start_registry: Any, helpers: Any) -> None:
-    for url in (f"memory://{uuid.uuid4().hex}",):
+async def test_memory_and_file_urls_work(start_registry: Any, helpers: Any, tmp_path: Path) -> None:
+    for url in (f"memory://{uuid.uuid4().hex}", (tmp_path / "by-url").as_uri()):
         async with start_registry(artifacts_url=url) as registry:
             made = await registry.upload()
             assert await registry.download(made.name) == helpers.ARCHIVE
+            files = fsspec.core.url_to_fs(url)
+            assert len(files[0].find(files[1])) == 1
             await registry.versions.DeleteModelVersion(DELETE(name=made.name))
+            assert files[0].find(files[1]) == []
 
 
 async def test_large_archives_are_sent_in_chunks_of_a_mebibyte(start_registry: Any, helpers: Any) -> None:

@@ -13,7 +13,7 @@ from kea_sdk.cli.printing import document, print_data
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 _PANEL = "Models and endpoints"
-_Endpoint = Annotated[str, typer.Argument(help="The endpoint's name.", show_default=False)]
+_Endpoint = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's name.", show_default=False)]
 
 
 def add_to(app: typer.Typer) -> None:

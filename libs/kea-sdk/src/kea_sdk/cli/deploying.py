@@ -56,7 +56,7 @@ def deploy(
 def undeploy(
     shared: Shared,
     *,
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.", show_default=False)],
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's name.", show_default=False)],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until its replicas have ended.")] = True,
 ) -> None:
     """Take an endpoint and its deployments down."""

@@ -40,7 +40,7 @@ def list_endpoints(shared: Shared) -> None:
 def get(
     shared: Shared,
     *,
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.", show_default=False)],
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's name.", show_default=False)],
 ) -> None:
     """Show an endpoint and the deployments behind it."""
     with shared.client() as client:

@@ -22,7 +22,7 @@ app = typer.Typer(
     help="KEA: push a model, get a versioned, routed, access-controlled and documented API.",
     epilog=EPILOG,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

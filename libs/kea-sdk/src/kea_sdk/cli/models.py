@@ -29,6 +29,7 @@ def push(
     path: Annotated[
         str,
         typer.Argument(
+            metavar="PATH",
             help="An .onnx, .joblib, .pkl, .skops or .py file (FILE.py:CLASS), or a directory. "
             "A saved estimator is loaded here to find its signature: push no pickle that is not yours.",
             show_default=False,
@@ -142,8 +143,8 @@ def alias(
     shared: Shared,
     *,
     name: _Name,
-    alias: Annotated[str, typer.Argument(help="The alias, for example champion.", show_default=False)],
-    version: Annotated[int, typer.Argument(min=1, help="The version's number.", show_default=False)],
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias, for example champion.", show_default=False)],
+    version: Annotated[int, typer.Argument(min=1, metavar="VERSION", help="The version's number.", show_default=False)],
 ) -> None:
     """Point an alias at a version."""
     with shared.client() as client:

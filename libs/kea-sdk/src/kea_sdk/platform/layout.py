@@ -62,7 +62,7 @@ class Layout:
         return f"sqlite:///{self.data / 'databases' / f'{service}.db'}"
 
     def socket(self, name: str) -> str:
-        """gRPC address of a service."""
+        """GRPC address of a service."""
         return f"unix:{self.sockets / f'{name}.sock'}"
 
     def prepare(self) -> None:

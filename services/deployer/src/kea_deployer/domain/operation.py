@@ -11,6 +11,7 @@ from kea_core.resource_name import parse_name
 
 from kea_deployer.domain.deployment import Deployment, State
 
+
 class Verb(enum.Enum):
     """What an operation does to a deployment."""
 

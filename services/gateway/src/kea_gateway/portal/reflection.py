@@ -66,7 +66,7 @@ def _version_1_of(alpha: descriptor_pb2.FileDescriptorProto) -> descriptor_pb2.F
     """Returns the file of reflection v1, which grpc for Python does not carry."""
     file = descriptor_pb2.FileDescriptorProto()
     file.CopyFrom(alpha)
-    file.name = file.name.replace("v1alpha", "v1")
+    file.name = "grpc/reflection/v1/reflection.proto"
     file.package = file.package.replace("v1alpha", "v1")
     for message in file.message_type:
         for field in message.field:

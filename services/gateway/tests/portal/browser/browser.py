@@ -63,7 +63,7 @@ class Page:
     async def wait_for(self, expression: str) -> None:
         """Waits until JavaScript is true."""
         async with asyncio.timeout(_WAIT_SECONDS):
-            while not await self.evaluate(f"Boolean({expression})"):
+            while not await self.evaluate(f"Boolean({expression})"):  # noqa: ASYNC110 - pages tell of nothing by themselves
                 await asyncio.sleep(0.05)
 
     async def open(self, url: str, ready: str = "document.readyState === 'complete'") -> None:

@@ -3,9 +3,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
@@ -19,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser import CHROMIUM, Page, open_browser
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.memory_catalog import MemoryCatalog
+from portal_site import Site
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,15 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="there is no Chromium"))
-
-
-@dataclass
-class Site:
-    """The portal, and a model beside it, on a port of their own."""
-
-    origin: str
-    calls: list[tuple[str | None, Any]] = field(default_factory=list[tuple[str | None, Any]])
-    """Authorization header and body of each call of the model."""
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ async def site(catalog: MemoryCatalog) -> AsyncGenerator[Site, None]:
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         found.origin = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         yield found

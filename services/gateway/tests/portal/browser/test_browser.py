@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from browser import Page
-
-from conftest import Site
+from portal_site import Site
 
 SWAGGER = "document.querySelector('.swagger-ui .opblock, .swagger-ui .opblock-tag-section')"
 PAGES = {
@@ -82,6 +81,8 @@ async def test_try_it_calls_the_model_with_the_pasted_token(page: Page, site: Si
         await page.wait_for("document.getElementById('token-state').textContent")
     await page.evaluate("document.querySelector('[id$=\"-predict\"].opblock .opblock-summary-control').click()")
     await page.wait_for("document.querySelector('.opblock .execute')")
+    # Swagger UI fills in the example a moment after it shows the button, and refuses an empty body.
+    await page.wait_for("document.querySelector('.opblock textarea')?.value.includes('5.1')")
     await page.evaluate("document.querySelector('.opblock .execute').click()")
     await page.wait_for("document.querySelector('.live-responses-table .response-col_status')")
     assert "setosa" in await page.evaluate("document.querySelector('.live-responses-table').innerText")

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 import fsspec.core
 from fsspec.implementations.local import LocalFileSystem
 
-from kea_registry.domain.errors import ArtifactCorrupt, ArtifactStoreUnavailable
+from kea_registry.domain.errors import ArtifactCorrupt, ArtifactStoreUnavailable, UploadExpired
 from kea_registry.store.blocking import Blocking
 
 T = TypeVar("T")
@@ -98,9 +98,16 @@ class FsspecArtifacts:
         _sync(Path(self._root))
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Runs a call of an archive that is being received."""
-        with _unavailable():
-            return await self._blocking.run(call)
+        """Runs a call of an archive that is being received.
+
+        Raises:
+            UploadExpired: it has been swept away.
+        """
+        try:
+            with _unavailable():
+                return await self._blocking.run(call)
+        except FileNotFoundError as error:
+            raise UploadExpired from error
 
     def reopen(self, path: str) -> BinaryIO:
         """Opens what was received. Blocks."""

@@ -1,0 +1,1 @@
+"""Envoy's fixed configuration: the listener that never changes."""

@@ -1,0 +1,173 @@
+"""Envoy's bootstrap: one listener that never changes, and where everything that changes comes from."""
+
+from __future__ import annotations
+
+import base64
+from importlib import resources
+from typing import Any
+
+from kea_gateway.envoy.access_log import access_log
+from kea_gateway.envoy.descriptors import inference_descriptor_set
+from kea_gateway.envoy.local_replies import local_reply_config
+from kea_gateway.envoy.settings import EnvoySettings
+
+TYPES = "type.googleapis.com"
+HTTP = f"{TYPES}/envoy.extensions.filters.http"
+ADS = {"ads": {}, "resource_api_version": "V3"}
+XDS_CLUSTER = "xds"
+SCOPED_ROUTES = "endpoints"
+JWT_FILTER = "envoy.filters.http.jwt_authn"
+SCOPE_HEADER = "x-kea-model"
+SERVICE = "inference.GRPCInferenceService"
+MAX_HEADERS_KB = 60
+REQUEST_HEADERS_SECONDS = 10
+"""Longest time for a request's headers to arrive."""
+STREAM_IDLE_SECONDS = 600
+CONNECTION_IDLE_SECONDS = 3600
+
+
+def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
+    """Returns the bootstrap, as JSON."""
+    return {
+        "node": {"id": settings.node_id, "cluster": "gateway"},
+        "admin": {"address": {"pipe": {"path": str(settings.admin_socket), "mode": 0o600}}},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+                "set_node_on_first_message_only": True,
+            },
+            "cds_config": ADS,
+        },
+        "static_resources": {"listeners": [_listener(settings)], "clusters": [_xds_cluster(settings.xds_address)]},
+        "layered_runtime": {
+            "layers": [
+                {
+                    "name": "bounds",
+                    "static_layer": {"overload.global_downstream_max_connections": settings.max_connections},
+                }
+            ]
+        },
+    }
+
+
+def _listener(settings: EnvoySettings) -> dict[str, Any]:
+    manager = {
+        "@type": f"{TYPES}/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "gateway",
+        "codec_type": "AUTO",
+        "scoped_routes": {
+            "name": SCOPED_ROUTES,
+            "scope_key_builder": {"fragments": [{"header_value_extractor": {"name": SCOPE_HEADER, "index": 0}}]},
+            "rds_config_source": ADS,
+            "scoped_rds": {"scoped_rds_config_source": ADS},
+        },
+        "http_filters": _filters(settings),
+        "access_log": [access_log(settings.access_log)],
+        "local_reply_config": local_reply_config(),
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "use_remote_address": True,
+        "always_set_request_id_in_response": True,
+        "server_header_transformation": "PASS_THROUGH",
+        "strip_any_host_port": False,
+        "max_request_headers_kb": MAX_HEADERS_KB,
+        "request_headers_timeout": f"{REQUEST_HEADERS_SECONDS}s",
+        "stream_idle_timeout": f"{STREAM_IDLE_SECONDS}s",
+        "common_http_protocol_options": {
+            "idle_timeout": f"{CONNECTION_IDLE_SECONDS}s",
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        "http2_protocol_options": {"max_concurrent_streams": settings.max_streams},
+    }
+    return {
+        "name": "gateway",
+        "address": {"socket_address": {"address": settings.host, "port_value": settings.port}},
+        "per_connection_buffer_limit_bytes": settings.buffer_bytes,
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+
+
+def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
+    """The order matters: who calls, which model, may they, and only then what the request says."""
+    lua = resources.files("kea_gateway.envoy").joinpath("scope.lua").read_text(encoding="utf-8")
+    return [
+        {
+            "name": JWT_FILTER,
+            "config_discovery": {
+                "config_source": ADS,
+                "type_urls": [f"{HTTP}.jwt_authn.v3.JwtAuthentication"],
+                # Without keys nobody is let in: the listener waits for them.
+                "apply_default_config_without_warming": False,
+            },
+        },
+        {
+            "name": "envoy.filters.http.grpc_field_extraction",
+            "typed_config": {
+                "@type": f"{HTTP}.grpc_field_extraction.v3.GrpcFieldExtractionConfig",
+                "descriptor_set": {"inline_bytes": base64.b64encode(inference_descriptor_set()).decode()},
+                "extractions_by_method": {
+                    f"{SERVICE}.ModelInfer": _extract("model_name", "model_version"),
+                    f"{SERVICE}.ModelMetadata": _extract("name", "version"),
+                    f"{SERVICE}.ModelReady": _extract("name", "version"),
+                },
+            },
+        },
+        {
+            "name": "envoy.filters.http.lua",
+            "typed_config": {"@type": f"{HTTP}.lua.v3.Lua", "default_source_code": {"inline_string": lua}},
+        },
+        # Empty: each route carries its own, which the router checks before it publishes.
+        {"name": "envoy.filters.http.rbac", "typed_config": {"@type": f"{HTTP}.rbac.v3.RBAC"}},
+        {
+            "name": "envoy.filters.http.grpc_json_transcoder",
+            "typed_config": {
+                "@type": f"{HTTP}.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+                "proto_descriptor": str(settings.descriptors),
+                "services": list(settings.services),
+                "convert_grpc_status": True,
+                "print_options": {"always_print_primitive_fields": False},
+                "request_validation_options": {
+                    "reject_unknown_method": True,
+                    "reject_unknown_query_parameters": True,
+                },
+            },
+        },
+        {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}},
+    ]
+
+
+def _extract(*fields: str) -> dict[str, Any]:
+    return {"request_field_extractions": {field: {} for field in fields}}
+
+
+def _xds_cluster(address: str) -> dict[str, Any]:
+    options = f"{TYPES}/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {
+        "name": XDS_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": options,
+                "explicit_http_config": {
+                    "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
+                },
+            }
+        },
+        "load_assignment": {
+            "cluster_name": XDS_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(address)}}]}],
+        },
+    }
+
+
+def _address(address: str) -> dict[str, Any]:
+    if address.startswith("unix:"):
+        return {"pipe": {"path": address.removeprefix("unix:")}}
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}

@@ -1,0 +1,68 @@
+"""Envoy's own refusals, in the error shape of the path they answer on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BODY = "%LOCAL_REPLY_BODY%"
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+DOMAIN = "kea.dev"
+
+REASONS: dict[int, tuple[str, str, int, str]] = {
+    400: ("BAD_REQUEST", "Bad Request", 3, BODY),
+    401: ("TOKEN_INVALID", "Unauthorized", 16, BODY),
+    403: ("PERMISSION_MISSING", "Forbidden", 7, "the token does not carry a role that may do this"),
+    404: ("NOT_FOUND", "Not Found", 5, "nothing is served under this address"),
+    405: ("METHOD_NOT_ALLOWED", "Method Not Allowed", 12, BODY),
+    408: ("REQUEST_TIMEOUT", "Request Timeout", 4, BODY),
+    413: ("BODY_TOO_LARGE", "Content Too Large", 8, BODY),
+    415: ("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type", 3, BODY),
+    429: ("RATE_LIMITED", "Too Many Requests", 8, BODY),
+    431: ("HEADERS_TOO_LARGE", "Request Header Fields Too Large", 3, BODY),
+    500: ("INTERNAL", "Internal Server Error", 13, "internal error"),
+    502: ("BAD_GATEWAY", "Bad Gateway", 14, BODY),
+    503: ("UNAVAILABLE", "Service Unavailable", 14, "no replica is ready; try again"),
+    504: ("DEADLINE_EXCEEDED", "Gateway Timeout", 4, "the model did not answer in time"),
+}
+"""Status to reason, title, gRPC code and text. The text is ours where Envoy's is empty or speaks of its insides."""
+
+INFERENCE = r"(/projects/[^/]+)?/v[12](/.*)?"
+MANAGEMENT = r"/api(/.*)?"
+
+
+def local_reply_config() -> dict[str, Any]:
+    """Returns Envoy's `local_reply_config`: per shape and status a mapper, the typed JSON's problem last, for all paths.
+
+    The transcoder's refusals come after the path was rewritten; they are known by the original one.
+    """
+    mappers: list[dict[str, Any]] = []
+    for status, (reason, title, code, text) in REASONS.items():
+        oip = {"error": text}
+        rpc = {
+            "code": code,
+            "message": text,
+            "details": [{"@type": ERROR_INFO, "reason": reason, "domain": DOMAIN, "metadata": {}}],
+        }
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": text, "reason": reason}
+        mappers += [
+            _mapper(status, "application/json", oip, _path(":path", INFERENCE)),
+            _mapper(status, "application/json", rpc, _path(":path", MANAGEMENT)),
+            _mapper(status, "application/json", rpc, _path("x-envoy-original-path", MANAGEMENT)),
+            _mapper(status, "application/problem+json", problem, None),
+        ]
+    return {"mappers": mappers}
+
+
+def _mapper(status: int, content_type: str, document: dict[str, Any], path: dict[str, Any] | None) -> dict[str, Any]:
+    by_status = {
+        "status_code_filter": {
+            "comparison": {"op": "EQ", "value": {"default_value": status, "runtime_key": "kea.none"}}
+        }
+    }
+    found = by_status if path is None else {"and_filter": {"filters": [by_status, path]}}
+    return {"filter": found, "body_format_override": {"json_format": document, "content_type": content_type}}
+
+
+def _path(header: str, regex: str) -> dict[str, Any]:
+    matched = {"name": header, "string_match": {"safe_regex": {"regex": regex + r"(\?.*)?"}}}
+    return {"header_filter": {"header": matched}}

@@ -1,0 +1,92 @@
+-- Chooses the scope of a request: the endpoint it is for, or everything else ("@management").
+-- Scoped routes are selected by the header x-kea-model, so a caller's own must not survive.
+
+local GRPC = "/inference.GRPCInferenceService/"
+local FIELDS = "envoy.filters.http.grpc_field_extraction"
+local MANAGEMENT = "@management"
+local OF_THE_SERVER = {ServerLive = true, ServerReady = true, ServerMetadata = true}
+
+-- A field's value as grpc_field_extraction leaves it: a list with one string.
+local function field(fields, name)
+  local value = fields and fields[name]
+  if type(value) == "table" then value = value[1] end
+  if value == "" then return nil end
+  return value
+end
+
+-- "endpoint.method" and "project/endpoint.method", as gRPC callers write them.
+local function split(name)
+  local project, rest = string.match(name, "^([^/]+)/(.+)$")
+  local endpoint, method = string.match(rest or name, "^([^.]+)%.?(.*)$")
+  return project or "default", endpoint, method
+end
+
+local function of_grpc(handle, headers, path)
+  local call = string.sub(path, #GRPC + 1)
+  if OF_THE_SERVER[call] then return MANAGEMENT end
+  local fields = handle:streamInfo():dynamicMetadata():get(FIELDS)
+  local name = headers:get("x-kea-model-name") or headers:get("x-gateway-model-name")
+  name = name or field(fields, "model_name") or field(fields, "name")
+  handle:streamInfo():dynamicMetadata():set("kea", "inference", true)
+  if not name then return nil end
+  local project, endpoint, method = split(name)
+  if not endpoint then return nil end
+  return project .. "/" .. endpoint, field(fields, "model_version") or field(fields, "version"), method
+end
+
+local function of_path(path)
+  path = string.match(path, "^[^?]*")
+  local project, rest = string.match(path, "^/projects/([^/]+)(/.*)$")
+  project, rest = project or "default", rest or path
+  local name, tail = string.match(rest, "^/models/([^/]+)(.*)$")
+  if name then
+    if tail == "" or tail == "/" or tail == "/docs" or tail == "/openapi.json" then return MANAGEMENT end
+    return project .. "/" .. name, nil, string.match(tail, "^/([^/:]+)")
+  end
+  name, tail = string.match(rest, "^/v2/models/([^/]+)(.*)$")
+  if name then
+    local endpoint, method = string.match(name, "^([^.]+)%.?(.*)$")
+    if not endpoint then return nil end
+    return project .. "/" .. endpoint, string.match(tail, "^/versions/([^/]+)"), method
+  end
+  name = string.match(rest, "^/v1/models/([^/]+)")
+  if name then
+    local endpoint, method = string.match(name, "^([^.:]+)%.?([^:]*)")
+    if not endpoint then return nil end
+    return project .. "/" .. endpoint, nil, method
+  end
+  -- What is served under no name goes to the portal, which knows its pages, and answers 404 to the rest.
+  if string.match(rest, "^/v1") or (string.match(rest, "^/v2/") and not string.match(rest, "^/v2/health/")) then
+    return nil
+  end
+  return MANAGEMENT
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  headers:remove("x-kea-model")
+  headers:remove("x-kea-model-version")
+  headers:remove("x-kea-method")
+  local path = headers:get(":path")
+  local scope, version, method
+  if string.sub(path, 1, #GRPC) == GRPC then
+    scope, version, method = of_grpc(handle, headers, path)
+  else
+    scope, version, method = of_path(path)
+  end
+  if scope then headers:add("x-kea-model", scope) end
+  if version then headers:add("x-kea-model-version", version) end
+  if method and method ~= "" then headers:add("x-kea-method", method) end
+  handle:clearRouteCache()
+end
+
+-- Envoy says UNIMPLEMENTED where it has no route; a model that is not there is NOT_FOUND.
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  if headers:get("grpc-status") ~= "12" or headers:get("x-envoy-upstream-service-time") then return end
+  local ours = handle:streamInfo():dynamicMetadata():get("kea")
+  if ours and ours["inference"] then
+    headers:replace("grpc-status", "5")
+    headers:replace("grpc-message", "no such model")
+  end
+end

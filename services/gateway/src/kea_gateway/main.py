@@ -1,0 +1,56 @@
+"""The portal's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from grpc_health.v1 import health_pb2
+from kea.inference.v2 import open_inference_grpc_pb2_grpc
+from kea_core.access import Authorization, declared
+from kea_core.access_log import AccessLog, CallMetrics
+from kea_core.client import ServiceTokens, open_channel
+from kea_core.error_mapping import ErrorMapping
+from kea_core.lifecycle import cancel_after
+from kea_core.settings import Secret
+from kea_core.signing_keys import SigningKeyFollower
+from kea_core.tokens import TokenVerifier
+from prometheus_client import CollectorRegistry
+
+from kea_gateway.http_server import serve_http
+from kea_gateway.inference_server import InferenceServerServicer
+from kea_gateway.portal.app import build_app
+from kea_gateway.portal.grpc_catalog import GrpcCatalog
+from kea_gateway.portal.reflection import build_reflection_server
+from kea_gateway.settings import GatewaySettings
+
+
+async def run(
+    settings: GatewaySettings, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
+) -> None:
+    """Runs the portal until `stop`; calls `ready` once it serves."""
+    async with AsyncExitStack() as stack:
+        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        tokens = ServiceTokens(auth, "portal", Secret(settings.credential_file.read_text().strip()))
+        router = await stack.enter_async_context(open_channel(settings.router_address, tokens))
+        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens))
+        registry = await stack.enter_async_context(open_channel(settings.registry_address, tokens))
+
+        verifier = TokenVerifier()
+        keys = SigningKeyFollower(auth, verifier)
+        interceptors = (AccessLog(CallMetrics(metrics)), ErrorMapping(), Authorization(verifier, declared(())))
+        server, health = build_reflection_server(settings.grpc_address, interceptors=interceptors)
+        open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceServerServicer(), server)
+        await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await server.start()
+        stack.push_async_callback(server.stop, settings.drain.grace_seconds)
+
+        app = build_app(GrpcCatalog(router=router, deployer=deployer, registry=registry))
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(keys.run(), name="signing keys")
+            await keys.known.wait()
+            async with serve_http(app, settings.http_address, settings.drain.grace_seconds):
+                await health.set("", health_pb2.HealthCheckResponse.SERVING)
+                ready()
+                await cancel_after(stop, [following])
