@@ -14,7 +14,7 @@ import grpc
 import pytest
 from kea.auth.v1 import signing_key_service_pb2_grpc, token_service_pb2_grpc
 from kea_auth.main import run
-from kea_auth.settings import Settings
+from kea_auth.settings import AuthSettings
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings
@@ -41,7 +41,7 @@ class FakeClock:
 class Auth:
     """A running auth and stubs to call it."""
 
-    settings: Settings
+    settings: AuthSettings
     clock: FakeClock
     channel: grpc.aio.Channel
 
@@ -90,7 +90,7 @@ def start_auth(database: DatabaseSettings, socket_directory: Path) -> StartAuth:
             file.touch()
             file.chmod(0o644 if account == "portal" else 0o600)
             file.write_text(SECRET + "\n")
-        settings = Settings(
+        settings = AuthSettings(
             address=f"unix:{socket_directory}/auth{count}.sock",
             database=database,
             service_credentials_directory=credentials,

@@ -36,7 +36,7 @@ from kea_core.settings import DrainSettings
 from kea_openapi.convert import to_proto
 from kea_openapi.signature import Datatype, Field, Method, Signature, TensorType
 from kea_registry.main import run
-from kea_registry.settings import Settings
+from kea_registry.settings import RegistrySettings
 from prometheus_client import CollectorRegistry
 
 SIGNATURE = Signature(
@@ -119,7 +119,7 @@ def metadata_of(archive: bytes, **changes: Any) -> model_version_pb2.ModelVersio
 class Registry:
     """A running registry and ways to call it."""
 
-    settings: Settings
+    settings: RegistrySettings
     clock: FakeClock
     channel: grpc.aio.Channel
     root: Path
@@ -216,7 +216,7 @@ def start_registry(database: DatabaseSettings, socket_directory: Path, tmp_path:
     async def start(subject: str = "users/admin", **changes: Any) -> AsyncGenerator[Registry, None]:
         nonlocal count
         count += 1
-        settings = Settings(
+        settings = RegistrySettings(
             address=f"unix:{socket_directory}/registry{count}.sock",
             auth_address=f"unix:{socket_directory}/auth{count}.sock",
             database=database,

@@ -1,11 +1,9 @@
 """The change feed: a revision per write, and watches that resume.
 
 Every change of a resource bumps the feed's one head row in the same transaction. That row's lock makes revisions
-commit in
-their order, so a watcher that has seen revision n has seen all before it (a sequence would not do: numbers drawn
-earlier may
-commit later). Kept is each resource's last change only; a watcher gets the resource as it is now. Removals are kept for
-`TOMBSTONE_AGE`; who comes back later gets RevisionExpired and watches from 0.
+commit in their order, so a watcher that has seen revision n has seen all before it (a sequence would not do: numbers
+drawn earlier may commit later). Kept is each resource's last change only; a watcher gets the resource as it is now.
+Removals are kept for `TOMBSTONE_AGE`; who comes back later gets RevisionExpired and watches from 0.
 """
 
 from __future__ import annotations
@@ -100,6 +98,10 @@ class ChangeFeed:
         await session.execute(sa.insert(changes).values(row))
         event.listen(session.sync_session, "after_commit", self._wake, once=True)
         return int(revision)
+
+    def next_change(self) -> asyncio.Event:
+        """Returns what is set when this process changes something next; take it before reading what may change."""
+        return self._changed
 
     async def forget_old(self) -> None:
         """Drops removals older than `TOMBSTONE_AGE` and moves the horizon past them."""

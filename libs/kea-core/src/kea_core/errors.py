@@ -11,6 +11,7 @@ KeaError
 ├── Unauthenticated      not known
 ├── ResourceExhausted    a bound is reached
 ├── Unavailable          try again later
+├── Unimplemented        it is not offered
 └── DataLoss             what is stored is damaged
 """
 
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 
 class KeaError(Exception):
@@ -29,7 +29,7 @@ class KeaError(Exception):
         **metadata: every changing part of the message, by name, for programs (AIP-193).
     """
 
-    reason: ClassVar[str] = "INTERNAL"
+    reason: str = "INTERNAL"
 
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)
@@ -70,6 +70,10 @@ class ResourceExhausted(KeaError):
 
 class Unavailable(KeaError):
     """Something needed does not answer now; retrying later may help."""
+
+
+class Unimplemented(KeaError):
+    """It is not offered."""
 
 
 class DataLoss(KeaError):

@@ -42,5 +42,5 @@ def configure_logs(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("aiosqlite", "alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -30,6 +30,7 @@ CODES: dict[type[errors.KeaError], grpc.StatusCode] = {
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
     errors.DataLoss: grpc.StatusCode.DATA_LOSS,
     errors.KeaError: grpc.StatusCode.INTERNAL,
 }

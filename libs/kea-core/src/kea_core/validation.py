@@ -79,13 +79,15 @@ class _FieldRule:
     checks: tuple[Check, ...]
 
 
-def _violations(message: Message, path: str) -> Iterator[FieldViolation]:
+def _violations(message: Message, path: str, *, partial: bool = False) -> Iterator[FieldViolation]:
+    """With `partial`, nothing is missed in the message itself: an update may say only what it changes (AIP-134)."""
+    updates = "update_mask" in message.DESCRIPTOR.fields_by_name
     for rule in _rules(message.DESCRIPTOR):
         where = f"{path}{rule.name}"
         value = getattr(message, rule.name)
-        given = message.HasField(rule.name) if rule.presence else bool(value) or rule.zero_is_a_value
+        given = message.HasField(rule.name) if rule.presence else bool(value) or (rule.zero_is_a_value and not partial)
         if not given:
-            if rule.required:
+            if rule.required and not partial:
                 yield FieldViolation(where, "is required")
             continue
         if rule.max_items and len(value) > rule.max_items:
@@ -95,7 +97,7 @@ def _violations(message: Message, path: str) -> Iterator[FieldViolation]:
         for index, entry in entries:
             place = where if index is None else f"{where}[{index}]"
             if rule.message:
-                yield from _violations(entry, f"{place}.")
+                yield from _violations(entry, f"{place}.", partial=updates)
             for check in rule.checks:
                 problem = check(entry)
                 if problem is not None:

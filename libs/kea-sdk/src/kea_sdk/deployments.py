@@ -14,7 +14,7 @@ from kea_sdk.deadline import Deadline, patiently
 from kea_sdk.error_mapping import from_status
 from kea_sdk.errors import DeadlineExceeded, NotFound
 from kea_sdk.gateway import CALL_SECONDS, Gateway
-from kea_sdk.operations import Operation, WaitOperationRequest
+from kea_core.operations import Operation, WaitOperationRequest
 from kea_sdk.resources import LogLine
 
 State = deployment_pb2.Deployment.State

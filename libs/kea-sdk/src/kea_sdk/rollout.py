@@ -15,7 +15,7 @@ from kea_sdk.deadline import Deadline, patiently
 from kea_sdk.deployments import Deployments, Report, State
 from kea_sdk.endpoints import Endpoints
 from kea_sdk.errors import DeadlineExceeded, DeploymentFailed, KeaClientError, Unavailable
-from kea_sdk.operations import Operation
+from kea_core.operations import Operation
 from kea_sdk.reference import deployment_id
 from kea_sdk.resources import Rollout
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from kea.auth.v1 import signing_key_service_pb2_grpc, token_service_pb2_grpc
+from kea_core.background import PAUSE_SECONDS, repeat
 from kea_core.change_feed import ChangeFeed
 from kea_core.clock import Clock, utc_now
 from kea_core.database import migrate, open_database
@@ -17,10 +18,10 @@ from kea_core.server import ServedService, serve
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
-from kea_auth.background import PAUSE_SECONDS, BootstrapToken, follow_own_keys, repeat
+from kea_auth.background import BootstrapToken, follow_own_keys
 from kea_auth.domain.signing_keys import SigningKeys
 from kea_auth.domain.tokens import Tokens
-from kea_auth.settings import Settings
+from kea_auth.settings import AuthSettings
 from kea_auth.signing_key_servicer import SigningKeyServicer
 from kea_auth.store.credential_directory import CredentialDirectory
 from kea_auth.store.key_store import SqlKeyStore
@@ -33,7 +34,7 @@ FORGET_SECONDS = 3600.0
 
 
 async def run(
-    settings: Settings,
+    settings: AuthSettings,
     stop: asyncio.Event,
     ready: Callable[[], None],
     *,

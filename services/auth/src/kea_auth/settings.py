@@ -15,7 +15,7 @@ PREFIX = "KEA_AUTH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AuthSettings:
     """Everything auth can be told."""
 
     address: str

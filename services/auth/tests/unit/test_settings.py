@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kea_auth.settings import PREFIX, Settings
+from kea_auth.settings import PREFIX, AuthSettings
 from kea_core.settings import DrainSettings, SettingsError, read_settings
 
 NEEDED = {
@@ -14,7 +14,7 @@ NEEDED = {
 
 
 def test_defaults_are_what_the_contract_says() -> None:
-    settings = read_settings(Settings, PREFIX, NEEDED)
+    settings = read_settings(AuthSettings, PREFIX, NEEDED)
     assert settings.address == "unix:/run/auth.sock"
     assert settings.service_credentials_directory == Path("/run/credentials")
     assert settings.bootstrap_token_file == ""
@@ -36,4 +36,4 @@ def test_defaults_are_what_the_contract_says() -> None:
 )
 def test_what_cannot_work_is_refused(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=key.lower()):
-        read_settings(Settings, PREFIX, NEEDED | {f"KEA_AUTH_{key}": value})
+        read_settings(AuthSettings, PREFIX, NEEDED | {f"KEA_AUTH_{key}": value})

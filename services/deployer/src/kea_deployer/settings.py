@@ -38,6 +38,8 @@ class DeployerSettings:
     """Time between two looks at a replica's health."""
     health_timeout_seconds: float = 2.0
     """Longest wait for a replica's answer."""
+    health_failures: int = 5
+    """Checks in a row that must fail until a replica is ended; after half as many it gets no more requests."""
     start_timeout_seconds: float = 120.0
     """Longest time from a replica's start to its first answer."""
     drain_seconds: float = 10.0
@@ -47,7 +49,7 @@ class DeployerSettings:
     max_artifact_bytes: int = 16 * GIB
     """Largest archive that is fetched."""
     max_log_bytes: int = 10 * MIB
-    """Size at which a deployment's log is cut; as much again is kept of what came before."""
+    """Size at which a replica's log is begun anew; as much again is kept of what came before."""
     max_body_bytes: int = 128 * MIB
     """Largest request a replica takes."""
     drain: DrainSettings = field(default_factory=DrainSettings)

@@ -9,12 +9,12 @@ from kea_core.lifecycle import run_service
 from kea_core.settings import read_settings
 
 from kea_registry.main import run
-from kea_registry.settings import PREFIX, Settings
+from kea_registry.settings import PREFIX, RegistrySettings
 
 
 def main() -> int:
     """Runs until SIGTERM or SIGINT; returns the exit code."""
-    return run_service("registry", run, read_settings(Settings, PREFIX, os.environ))
+    return run_service("registry", run, read_settings(RegistrySettings, PREFIX, os.environ))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 from kea.registry.v1 import model_service_pb2_grpc, model_version_service_pb2_grpc
+from kea_core.background import repeat
 from kea_core.change_feed import ChangeFeed
 from kea_core.client import open_channel
 from kea_core.clock import Clock, utc_now
@@ -27,13 +27,11 @@ from kea_registry.domain.models import Models
 from kea_registry.domain.upload import Uploads
 from kea_registry.model_servicer import ModelServicer
 from kea_registry.model_version_servicer import ModelVersionServicer
-from kea_registry.settings import Settings
+from kea_registry.settings import RegistrySettings
 from kea_registry.store.archive_ledger import SqlArchiveLedger
 from kea_registry.store.artifact_store import FsspecArtifacts
 from kea_registry.store.storage import SqlStorage
 from kea_registry.store.tables import FEED, REQUESTS
-
-log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORGET_SECONDS = 3600.0
@@ -41,7 +39,7 @@ FORGET_SECONDS = 3600.0
 
 
 async def run(
-    settings: Settings,
+    settings: RegistrySettings,
     stop: asyncio.Event,
     ready: Callable[[], None],
     *,
@@ -74,15 +72,15 @@ async def run(
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(follower.run()),
-                group.create_task(_repeat("sweep", settings.sweep_seconds, archives.sweep)),
-                group.create_task(_repeat("forget removals", FORGET_SECONDS, feed.forget_old)),
+                group.create_task(repeat("sweep", settings.sweep_seconds, archives.sweep)),
+                group.create_task(repeat("forget removals", FORGET_SECONDS, feed.forget_old)),
                 group.create_task(announce()),
             ]
             await cancel_after(stop, tasks)
 
 
 def _services(
-    settings: Settings,
+    settings: RegistrySettings,
     sessions: Sessions,
     feed: ChangeFeed,
     artifacts: FsspecArtifacts,
@@ -106,13 +104,3 @@ def _services(
             lambda server: model_version_service_pb2_grpc.add_ModelVersionServiceServicer_to_server(versions, server),
         ),
     ]
-
-
-async def _repeat(name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:
-            # A database or a store that is away for a while must not end a process that others rely on.
-            log.exception("background work failed", extra={"work": name})
-        await asyncio.sleep(seconds)

@@ -11,7 +11,7 @@ PREFIX = "KEA_REGISTRY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RegistrySettings:
     """Everything the registry can be told."""
 
     address: str

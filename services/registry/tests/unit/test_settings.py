@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from kea_core.settings import DrainSettings, SettingsError, read_settings
-from kea_registry.settings import PREFIX, Settings
+from kea_registry.settings import PREFIX, RegistrySettings
 
 NEEDED = {
     "KEA_REGISTRY_ADDRESS": "unix:/run/registry.sock",
@@ -13,7 +13,7 @@ NEEDED = {
 
 
 def test_defaults_are_what_the_contract_says() -> None:
-    settings = read_settings(Settings, PREFIX, NEEDED)
+    settings = read_settings(RegistrySettings, PREFIX, NEEDED)
     assert settings.max_artifact_bytes == 16 * 1024**3
     assert settings.orphan_age_seconds == 3600
     assert settings.sweep_seconds == 600
@@ -23,4 +23,4 @@ def test_defaults_are_what_the_contract_says() -> None:
 @pytest.mark.parametrize("key", ["MAX_ARTIFACT_BYTES", "ORPHAN_AGE_SECONDS", "SWEEP_SECONDS"])
 def test_what_cannot_work_is_refused(key: str) -> None:
     with pytest.raises(SettingsError, match=key.lower()):
-        read_settings(Settings, PREFIX, NEEDED | {f"KEA_REGISTRY_{key}": "0"})
+        read_settings(RegistrySettings, PREFIX, NEEDED | {f"KEA_REGISTRY_{key}": "0"})

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from kea_core.errors import AlreadyExists, FailedPrecondition, FieldViolation, InvalidArgument, NotFound
+from kea_core.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    NotFound,
+    Unimplemented,
+)
 
 
 class DeploymentNotFound(NotFound):
@@ -32,6 +39,16 @@ class DeploymentDeleting(FailedPrecondition):
         super().__init__(f"{name} is being deleted", name=name)
 
 
+class DeploymentFailed(FailedPrecondition):
+    """A deployment could not be brought to what was wanted; the reason is that of the condition which does not hold."""
+
+    reason = "DEPLOYMENT_FAILED"
+
+    def __init__(self, name: str, reason: str, message: str) -> None:
+        super().__init__(message, name=name)
+        self.reason = reason
+
+
 class OperationNotFound(NotFound):
     """There is no operation of that name."""
 
@@ -39,6 +56,24 @@ class OperationNotFound(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is not there", name=name)
+
+
+class OperationNotDone(FailedPrecondition):
+    """The operation has not ended."""
+
+    reason = "OPERATION_NOT_DONE"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} has not ended; only those that have can be deleted", name=name)
+
+
+class OperationCancelUnsupported(Unimplemented):
+    """Operations cannot be cancelled."""
+
+    reason = "OPERATION_CANCEL_UNSUPPORTED"
+
+    def __init__(self) -> None:
+        super().__init__("operations cannot be cancelled; delete the deployment instead")
 
 
 class OperationParentInvalid(InvalidArgument):

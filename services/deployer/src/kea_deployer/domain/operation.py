@@ -39,7 +39,16 @@ class Operation:
     def begin(cls, deployment: str, verb: Verb, now: datetime) -> Operation:
         """Returns a new operation."""
         project, _ = parse_name(deployment, "projects", "deployments")
-        return cls(f"projects/{project}/operations/{uuid.uuid4()}", deployment, verb, False, "", "", now, None)  # noqa: FBT003 - the fields are told by their order above
+        return cls(
+            name=f"projects/{project}/operations/{uuid.uuid4()}",
+            deployment=deployment,
+            verb=verb,
+            done=False,
+            error_reason="",
+            error_message="",
+            create_time=now,
+            end_time=None,
+        )
 
     def fail(self, reason: str, message: str, now: datetime) -> Operation:
         """Returns it ended with an error."""

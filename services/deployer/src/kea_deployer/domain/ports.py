@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from kea_core.change_feed import Change, Synced
 from kea_core.pages import Page
 
 from kea_deployer.domain.deployment import Deployment, ModelVersion
+from kea_deployer.domain.log_line import LogLine
 from kea_deployer.domain.operation import Operation
 
 
@@ -32,12 +34,8 @@ class DeploymentTransaction(Protocol):
         """Returns up to `page.size` + 1 deployments of a project by name: one more tells that there is a next page."""
         ...
 
-    async def names(self) -> list[str]:
-        """Returns the names of all deployments."""
-        ...
-
-    async def artifacts(self) -> set[str]:
-        """Returns the digests of the archives that deployments use."""
+    async def all(self) -> list[Deployment]:
+        """Returns the deployments of all projects."""
         ...
 
     async def add(self, deployment: Deployment) -> Deployment:
@@ -72,6 +70,10 @@ class DeploymentTransaction(Protocol):
         """Writes an operation, new or not."""
         ...
 
+    async def remove_operation(self, name: str) -> None:
+        """Removes an operation that is there."""
+        ...
+
     async def result(self, request_id: str, digest: str) -> str | None:
         """Returns what the same request made before (`kea_core.idempotency`)."""
         ...
@@ -94,4 +96,20 @@ class DeploymentStore(Protocol):
 
     def watch(self, since: int) -> AsyncIterator[Change | Synced]:
         """Follows the changes of all deployments."""
+        ...
+
+    def next_change(self) -> asyncio.Event:
+        """Returns what is set when this process changes something next; take it before reading what may change."""
+        ...
+
+
+class Logs(Protocol):
+    """What replicas wrote."""
+
+    async def tail(self, key: str, lines: int) -> Sequence[LogLine]:
+        """Returns a deployment's last lines, oldest first."""
+        ...
+
+    def follow(self, key: str, lines: int) -> AsyncIterator[Sequence[LogLine]]:
+        """Yields the last lines, oldest first, and then those to come, until the deployment's logs are gone."""
         ...

@@ -1,0 +1,73 @@
+"""What a platform decides about one deployment, and the port to platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from kea_deployer.domain.deployment import Deployment, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something did not come up."""
+
+    reason: str
+    """UPPER_SNAKE_CASE; becomes the condition's reason."""
+    message: str
+    final: bool
+    """Whether trying the same again cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the process of a replica."""
+
+    replica: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Let a replica finish what it has accepted, then end it. Again and again is as good as once."""
+
+    replica: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a replica that does not answer."""
+
+    replica: str
+
+
+Action = Start | Drain | Kill
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows from what is wanted and what is: written first, then done."""
+
+    status: Status
+    actions: tuple[Action, ...] = ()
+    gone: bool = False
+    """Whether nothing is left of a deployment that is being deleted."""
+    again_time: datetime | None = None
+    """When to look again though nothing happens."""
+
+
+class Platform(Protocol):
+    """Where replicas run."""
+
+    def plan(self, deployment: Deployment, now: datetime) -> Plan:
+        """Compares what is wanted with what is."""
+        ...
+
+    async def apply(self, deployment: Deployment, actions: Sequence[Action]) -> None:
+        """Does what was planned; the deployment is as it was written."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Removes what is kept of a deployment that is gone."""
+        ...

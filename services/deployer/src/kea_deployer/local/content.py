@@ -1,0 +1,65 @@
+"""Directories named by what they hold: made once, whole or not at all, shared by all who need them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
+
+DRAFT = ".draft-"
+
+
+class Directories:
+    """A directory of such directories.
+
+    Args:
+        root: where they lie; made by `open`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def open(self) -> None:
+        """Makes the root, and removes what a deployer that was killed had begun."""
+        await asyncio.to_thread(self._root.mkdir, parents=True, exist_ok=True, mode=0o700)
+        for draft in await asyncio.to_thread(lambda: list(self._root.glob(f"{DRAFT}*"))):
+            if draft.is_dir():
+                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+            else:
+                draft.unlink(missing_ok=True)
+
+    async def get(self, name: str, make: Callable[[Path], Awaitable[None]]) -> Path:
+        """Returns the directory of that name; where it is missing, `make` fills a new one first.
+
+        Whoever else asks for it meanwhile waits. What `make` raises is passed on, and nothing is left.
+        """
+        path = self._root / name
+        async with self._locks[name]:
+            if await asyncio.to_thread(path.is_dir):
+                await asyncio.to_thread(os.utime, path)  # used now: `keep` forgets the longest unused first
+                return path
+            draft = self._root / f"{DRAFT}{name[:16]}-{secrets.token_hex(4)}"
+            await asyncio.to_thread(draft.mkdir, mode=0o700)
+            try:
+                await make(draft)
+                await asyncio.to_thread(draft.rename, path)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        return path
+
+    async def keep(self, needed: Collection[str], *, spare: int) -> None:
+        """Removes all but those that are needed and the `spare` others that were used last."""
+
+        def remove() -> None:
+            others = [path for path in self._root.iterdir() if path.name not in needed and DRAFT not in path.name]
+            for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[spare:]:
+                # Out of the way in one step, so that nobody finds half of it.
+                doomed = path.rename(path.with_name(f"{DRAFT}{secrets.token_hex(8)}"))
+                shutil.rmtree(doomed, ignore_errors=True)
+
+        await asyncio.to_thread(remove)

@@ -1,0 +1,176 @@
+"""What to do about a deployment on this machine. Pure: no clock, no process, no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from kea_deployer.domain.deployment import REPLICAS_READY, Deployment, Replica, ReplicaState
+from kea_deployer.domain.plan import Action, Drain, Failure, Kill, Plan, Start
+from kea_deployer.local.observation import UNSEEN, Observation, Preparation
+from kea_deployer.local.status import status_of
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 60.0
+NewReplica = Callable[[int], Replica]
+"""Returns a replica with that number, in state STARTING."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What becomes of one replica."""
+
+    replica: Replica | None
+    action: Action | None = None
+
+
+def decide(
+    deployment: Deployment,
+    preparation: Preparation,
+    observed: Mapping[str, Observation],
+    now: datetime,
+    new_replica: NewReplica,
+) -> Plan:
+    """Returns the status to write and the actions to take then.
+
+    Args:
+        deployment: what is wanted, and the status that was last written.
+        preparation: how far artifact and environment are.
+        observed: by replica id; those missing are not running.
+        now: the present.
+        new_replica: makes replicas.
+    """
+    if deployment.deleting:
+        return _take_down(deployment, observed)
+    prepared = preparation.artifact_ready and preparation.environment_ready
+    moves = [
+        _move(replica, observed.get(replica.id, UNSEEN), now, prepared=prepared)
+        for replica in deployment.status.replicas
+    ]
+    failure = preparation.failure or _final_failure(deployment, observed, moves)
+    if failure is not None:
+        moves = [_give_up(move) for move in moves]
+    elif prepared:
+        moves = _scaled(moves, deployment.replica_count, new_replica)
+    replicas = tuple(move.replica for move in moves if move.replica is not None)
+    status = status_of(deployment, preparation, replicas, observed, failure, now)
+    return Plan(
+        status=status,
+        actions=tuple(move.action for move in moves if move.action is not None),
+        again_time=min((entry.restart_time for entry in replicas if entry.restart_time is not None), default=None),
+    )
+
+
+def _take_down(deployment: Deployment, observed: Mapping[str, Observation]) -> Plan:
+    moves = [_drained(replica, observed.get(replica.id, UNSEEN)) for replica in deployment.status.replicas]
+    left = tuple(move.replica for move in moves if move.replica is not None)
+    status = replace(deployment.status, reconciling=True, step="draining", replicas=left)
+    return Plan(status, tuple(move.action for move in moves if move.action is not None), gone=not left)
+
+
+def _drained(replica: Replica, seen: Observation) -> _Move:
+    if not seen.running:
+        return _Move(None)
+    return _Move(replace(replica, state=ReplicaState.DRAINING, restart_time=None), Drain(replica.id))
+
+
+def _move(replica: Replica, seen: Observation, now: datetime, *, prepared: bool) -> _Move:
+    """Returns the next state of one replica, by what is seen of its process."""
+    match replica.state:
+        case ReplicaState.DRAINING:
+            return _drained(replica, seen)
+        case ReplicaState.FAILED:
+            return _Move(replica)
+        case ReplicaState.BACKING_OFF:
+            due = prepared and (replica.restart_time is None or now >= replica.restart_time)
+            again = replace(replica, restart_count=replica.restart_count + 1)
+            return _started(again, now) if due else _Move(replica)
+        case ReplicaState.STARTING | ReplicaState.READY:
+            return _alive(replica, seen, now) if seen.running else _ended(replica, seen, now, prepared=prepared)
+
+
+def _alive(replica: Replica, seen: Observation, now: datetime) -> _Move:
+    if seen.silent:
+        return _Move(_backing_off(replica, seen, now), Kill(replica.id))
+    state = ReplicaState.READY if seen.answers else ReplicaState.STARTING
+    return _Move(replace(replica, state=state, pid=seen.pid, process_time=seen.process_time))
+
+
+def _ended(replica: Replica, seen: Observation, now: datetime, *, prepared: bool) -> _Move:
+    if seen.failure is None:
+        # Never seen since this deployer began: the machine, or the whole platform, was down.
+        return _started(replica, now) if prepared else _Move(_without_process(replica))
+    if seen.failure.final:
+        return _Move(replace(_without_process(replica), state=ReplicaState.FAILED))
+    return _Move(_backing_off(replica, seen, now))
+
+
+def _started(replica: Replica, now: datetime) -> _Move:
+    begun = replace(_without_process(replica), state=ReplicaState.STARTING, start_time=now, restart_time=None)
+    return _Move(begun, Start(replica.id))
+
+
+def _without_process(replica: Replica) -> Replica:
+    return replace(replica, state=ReplicaState.STARTING, pid=0, process_time=0.0)
+
+
+def _backing_off(replica: Replica, seen: Observation, now: datetime) -> Replica:
+    until = now + timedelta(seconds=pause_seconds(seen.attempts))
+    return replace(_without_process(replica), state=ReplicaState.BACKING_OFF, restart_time=until)
+
+
+def pause_seconds(attempts: int) -> float:
+    """Returns how long a replica rests before it is started again; not at all where it had served for a while."""
+    if attempts <= 0:
+        return 0.0
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
+
+
+def _final_failure(
+    deployment: Deployment, observed: Mapping[str, Observation], moves: Sequence[_Move]
+) -> Failure | None:
+    """Returns why the deployment as a whole cannot come up: a replica cannot, and none serves."""
+    replicas = [move.replica for move in moves if move.replica is not None]
+    failed = [replica for replica in replicas if replica.state is ReplicaState.FAILED]
+    if not failed or any(replica.state is ReplicaState.READY for replica in replicas):
+        return None
+    told = observed.get(failed[0].id, UNSEEN).failure
+    if told is not None:
+        return told
+    before = deployment.status.condition(REPLICAS_READY)  # told by a deployer before this one
+    return Failure(before.reason, before.message, final=True) if before is not None else None
+
+
+def _give_up(move: _Move) -> _Move:
+    """Ends what runs beside a replica that cannot come up; starts nothing."""
+    replica = move.replica
+    if replica is None or replica.state in {ReplicaState.FAILED, ReplicaState.DRAINING}:
+        return move
+    if replica.pid == 0:  # it backs off, or was about to be started
+        return _Move(None, move.action if isinstance(move.action, Kill) else None)
+    return _Move(replace(replica, state=ReplicaState.DRAINING, restart_time=None), Drain(replica.id))
+
+
+def _scaled(moves: list[_Move], wanted: int, new_replica: NewReplica) -> list[_Move]:
+    """Adds or drains replicas until there are as many as wanted; those that do not serve go first, then the newest."""
+    kept = [move for move in moves if move.replica is not None and move.replica.state is not ReplicaState.DRAINING]
+    number = max((move.replica.number for move in moves if move.replica is not None), default=0)
+    added: list[_Move] = []
+    for offset in range(1, wanted - len(kept) + 1):
+        replica = new_replica(number + offset)
+        added.append(_Move(replica, Start(replica.id)))
+    surplus = sorted(kept, key=_expendable)[: max(len(kept) - wanted, 0)]
+    return [_surplus(move) if move in surplus else move for move in moves] + added
+
+
+def _expendable(move: _Move) -> tuple[bool, int]:
+    replica = move.replica
+    return (replica is not None and replica.state is ReplicaState.READY, -(replica.number if replica else 0))
+
+
+def _surplus(move: _Move) -> _Move:
+    replica = move.replica
+    if replica is None or (replica.pid == 0 and not isinstance(move.action, Kill)):
+        return _Move(None)
+    return _Move(replace(replica, state=ReplicaState.DRAINING, restart_time=None), Drain(replica.id))

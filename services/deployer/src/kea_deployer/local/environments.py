@@ -1,0 +1,62 @@
+"""Python environments of models, laid out by uv and cached by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kea_deployer.domain.deployment import ModelVersion
+from kea_deployer.local.content import Directories
+from kea_deployer.local.runtime_layer import Recipe
+from kea_deployer.local.uv import Note, Uv
+
+
+def requirements_of(model: ModelVersion, recipe: Recipe) -> tuple[str, ...]:
+    """Returns what a model's environment must hold: its own requirements or its framework's, and what all need."""
+    lines = [*(model.requirements or recipe.framework_requirements.get(model.framework, ()))]
+    lines += recipe.base_requirements
+    if model.entrypoint.endswith(".skops"):
+        lines += recipe.skops_requirements
+    if any(method.get("table") for method in model.signature["methods"]):
+        lines += recipe.table_requirements
+    return tuple(sorted(set(lines)))
+
+
+def environment_name(requirements: Sequence[str]) -> str:
+    """Returns the name of the environment with these requirements, for this machine's interpreter."""
+    content = json.dumps([sys.version, sys.base_prefix, sorted(requirements)])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+class Environments:
+    """Lays environments out, once for each content."""
+
+    def __init__(self, directories: Directories, uv: Uv) -> None:
+        self._directories = directories
+        self._uv = uv
+
+    async def get(self, requirements: Sequence[str], note: Note) -> Path:
+        """Returns the interpreter of an environment with these requirements.
+
+        Raises:
+            UvError: they cannot be resolved or installed; the message is uv's.
+        """
+
+        async def make(directory: Path) -> None:
+            # In a file, not on the command line: addresses in requirements may carry passwords.
+            wanted = directory / "requirements.txt"
+            wanted.write_text("\n".join(requirements) + "\n")
+            # Relocatable: it is made beside its place and moved there when it is whole.
+            await self._uv.run(
+                *("venv", "--relocatable", "--allow-existing", "--no-project", "--quiet"),
+                *("--python", sys.executable, str(directory)),
+                note=note,
+            )
+            await self._uv.run(
+                *("pip", "install", "--python", str(directory / "bin" / "python"), "-r", str(wanted)), note=note
+            )
+
+        return await self._directories.get(environment_name(requirements), make) / "bin" / "python"

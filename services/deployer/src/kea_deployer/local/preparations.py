@@ -1,0 +1,142 @@
+"""Laying the ground for replicas, beside the loop that decides about them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from kea_core.task_scope import TaskScope
+
+from kea_deployer.domain.deployment import ARTIFACT_FAILED, ENVIRONMENT_FAILED, Deployment
+from kea_deployer.domain.plan import Failure
+from kea_deployer.local.artifacts import ArtifactError, Artifacts
+from kea_deployer.local.environments import Environments, requirements_of
+from kea_deployer.local.log_files import LogFiles
+from kea_deployer.local.observation import Preparation
+from kea_deployer.local.runtime_layer import Layers, Recipe
+from kea_deployer.local.uv import UvError
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""Time between two calls of a registry that does not answer."""
+MAX_MESSAGE = 4096
+"""Characters kept of why something failed, from its end."""
+PASSING = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAUTHENTICATED})
+"""What a registry, or auth, that is restarted answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """All a replica needs to be started."""
+
+    artifact: Path
+    python: Path
+    layer: Path
+
+
+@dataclass(slots=True)
+class _Work:
+    wanted_revision: int
+    """For which it was begun: one that failed is done anew when something else is wanted."""
+    state: Preparation = field(default_factory=Preparation)
+    ground: Ground | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Preparations:
+    """One piece of work per deployment; `notice` is called with its name whenever it has come further."""
+
+    def __init__(
+        self,
+        artifacts: Artifacts,
+        environments: Environments,
+        layers: Layers,
+        recipe: Recipe,
+        logs: LogFiles,
+        *,
+        tasks: TaskScope,
+        notice: Callable[[str], None],
+    ) -> None:
+        self._artifacts = artifacts
+        self._environments = environments
+        self._layers = layers
+        self._recipe = recipe
+        self._logs = logs
+        self._tasks = tasks
+        self._notice = notice
+        self._works: dict[str, _Work] = {}
+
+    def observe(self, deployment: Deployment) -> Preparation:
+        """Returns how far it is; begins where nothing is under way."""
+        work = self._works.get(deployment.name)
+        if work is not None and work.state.failure is not None and work.wanted_revision != deployment.wanted_revision:
+            work = None
+        if work is None:
+            work = _Work(deployment.wanted_revision, Preparation(step="fetching the artifact"))
+            self._works[deployment.name] = work
+            work.task = self._tasks.create_task(self._prepare(deployment, work), name=f"prepare {deployment.name}")
+        return work.state
+
+    def ground(self, name: str) -> Ground | None:
+        """Returns what was laid out for a deployment, once it is whole."""
+        work = self._works.get(name)
+        return None if work is None else work.ground
+
+    def forget(self, name: str) -> None:
+        """Stops what is under way for a deployment."""
+        work = self._works.pop(name, None)
+        if work is not None and work.task is not None:
+            work.task.cancel()
+
+    async def _prepare(self, deployment: Deployment, work: _Work) -> None:
+        def note(line: str) -> None:
+            self._logs.note(deployment.key, line)
+
+        try:
+            artifact = await self._fetch(deployment, work)
+            self._advance(deployment, work, Preparation(step="laying out the environment", artifact_ready=True))
+            requirements = requirements_of(deployment.model, self._recipe)
+            note(f"environment: {', '.join(requirements)}")
+            python = await self._environments.get(requirements, note)
+            layer = await self._layers.get(self._recipe, note)
+        except ArtifactError as error:
+            self._fail(deployment, work, ARTIFACT_FAILED, str(error))
+        except grpc.aio.AioRpcError as error:
+            self._fail(deployment, work, ARTIFACT_FAILED, error.details() or error.code().name)
+        except UvError as error:
+            self._fail(deployment, work, ENVIRONMENT_FAILED, str(error))
+        except OSError as error:
+            log.exception("preparing failed", extra={"deployment": deployment.name})
+            reason = ENVIRONMENT_FAILED if work.state.artifact_ready else ARTIFACT_FAILED
+            self._fail(deployment, work, reason, error.strerror or type(error).__name__)
+        else:
+            work.ground = Ground(artifact, python, layer)
+            self._advance(deployment, work, Preparation(artifact_ready=True, environment_ready=True))
+
+    async def _fetch(self, deployment: Deployment, work: _Work) -> Path:
+        while True:
+            try:
+                return await self._artifacts.get(deployment.model)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in PASSING:
+                    raise
+                log.warning("registry does not answer", extra={"problem": error.details()})
+                self._advance(deployment, work, Preparation(step="waiting for the registry"))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _advance(self, deployment: Deployment, work: _Work, state: Preparation) -> None:
+        if state.step and state.step != work.state.step:
+            self._logs.note(deployment.key, state.step)
+        work.state = state
+        self._notice(deployment.name)
+
+    def _fail(self, deployment: Deployment, work: _Work, reason: str, message: str) -> None:
+        self._logs.note(deployment.key, f"{reason}: {message}")
+        failure = Failure(reason, message[-MAX_MESSAGE:], final=True)
+        work.state = Preparation(artifact_ready=work.state.artifact_ready, failure=failure)
+        self._notice(deployment.name)
