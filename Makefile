@@ -52,6 +52,7 @@ lint: setup ## Lint Python, protos, layers, spelling and module sizes
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/python tools/generate.py --check
+	$(BIN)/python tools/describe.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format -d --exit-code protos
 	$(BIN)/lint-imports --no-cache
@@ -91,8 +92,9 @@ bench: setup ## Measure CPU time per request (needs Debian's `wrk` and `nghttp2-
 
 ##@ Made files
 .PHONY: generate proto
-generate proto: setup ## Make the stubs from the protos
+generate proto: setup ## Make the stubs and the descriptors from the protos
 	$(BIN)/python tools/generate.py
+	$(BIN)/python tools/describe.py
 
 .PHONY: lock
 lock: ## Resolve all dependencies anew into requirements.lock

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 sys.path += [str(HERE / "iris"), str(HERE / "onnx")]
 
 from make_model import make_model  # noqa: E402  # pyright: ignore[reportMissingImports] - the path is set up above
-from train import train  # noqa: E402  # pyright: ignore[reportMissingImports]
+from train import train  # noqa: E402  # pyright: ignore[reportMissingImports] - as above
 
 
 def timed(what: str, work: Callable[[], Any]) -> Any:

@@ -68,8 +68,9 @@ def generate(target: Path) -> None:
 def generate_operations(target: Path) -> None:
     """Writes the gRPC half of google.longrunning.Operations to `kea/longrunning/v1`.
 
-    googleapis-common-protos has one, but xds-protos lays another `operations_pb2` over the one it belongs to, and whichever was
-    installed last wins. This one imports only `google.longrunning.operations_pb2`, which both packages have.
+    googleapis-common-protos has one, but xds-protos lays another `operations_pb2` over the one it belongs to, and
+    whichever was installed last wins. This one imports only `google.longrunning.operations_pb2`, which both packages
+    have.
     """
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(

@@ -17,6 +17,7 @@ import os
 import shutil
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from typing import Any
 import grpc
 import httpx
 from google.protobuf import duration_pb2
+from kea.inference.v2.open_inference_grpc_pb2 import ModelInferRequest
 from kea.router.v1 import data_plane_service_pb2, data_plane_service_pb2_grpc, endpoint_pb2, endpoint_service_pb2
 from kea.router.v1 import endpoint_service_pb2_grpc as endpoints_grpc
 from kea_gateway.envoy.binary import find_envoy
@@ -119,15 +121,10 @@ def _listens(port: int) -> bool:
 
 def infer_message() -> bytes:
     """Returns an `inference.ModelInferRequest` with one flower, raw."""
-    import numpy as np
-    import tritonclient.grpc as triton
-
-    tensor = triton.InferInput("input", [1, 4], "FP64")
-    tensor.set_data_from_numpy(np.array([[5.1, 3.5, 1.4, 0.2]]))
-    request = triton.service_pb2.ModelInferRequest(model_name="iris")
-    request.inputs.append(tensor._get_tensor())
-    request.raw_input_contents.append(tensor._get_content())
-    return bytes(request.SerializeToString())
+    tensor = ModelInferRequest.InferInputTensor(name="input", datatype="FP64", shape=[1, 4])
+    content = struct.pack("<4d", 5.1, 3.5, 1.4, 0.2)
+    request = ModelInferRequest(model_name="iris", inputs=[tensor], raw_input_contents=[content])
+    return request.SerializeToString()
 
 
 class Api:

@@ -1,7 +1,7 @@
 """The iris model behind a FastAPI app, as one writes it by hand: no gateway, no token, no docs of its own, no limits.
 
-The yardstick of the benchmark. It is written the quick way: an async handler (no thread per request), uvicorn with uvloop
-and httptools.
+The yardstick of the benchmark. It is written the quick way: an async handler (no thread per request), uvicorn with
+uvloop and httptools.
 """
 
 from __future__ import annotations

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+# Tests are not packages (import mode importlib), so what they share is found by path.
+sys.path.insert(0, str(Path(__file__).parent))
+
 from platforms import EXAMPLES, RunningPlatform, save_iris, start, stop
 
 

@@ -84,7 +84,10 @@ def stop(platform: RunningPlatform) -> None:
 
 
 def until(condition: Any, seconds: float = 20.0) -> Any:
-    """Returns the first true value of `condition`, asked again and again: what other processes do raises no event here."""
+    """Returns the first true value of `condition`, asked again and again.
+
+    What other processes do raises no event here.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -5,49 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Generator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
+from callers import FLOWER, Callers
 from platforms import KEA, RunningPlatform, environment, free_port, save_iris, start, stop, until
-
-FLOWER = {"input": [[5.1, 3.5, 1.4, 0.2]]}
-
-
-class Callers:
-    """Calls a model without pause, in threads, and keeps what went wrong."""
-
-    def __init__(self, platform: RunningPlatform, count: int = 4) -> None:
-        self._platform = platform
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(count)]
-        self.calls = 0
-        self.failures: list[str] = []
-
-    def __enter__(self) -> Callers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _call(self) -> None:
-        with self._platform.client() as client:
-            while not self._stop.is_set():
-                try:
-                    response = client.post("/models/iris/predict", json=FLOWER)
-                except httpx.HTTPError as error:
-                    self.failures.append(repr(error))
-                    continue
-                self.calls += 1
-                if response.status_code != 200:
-                    self.failures.append(f"{response.status_code} {response.text}")
 
 
 @pytest.fixture(scope="module")

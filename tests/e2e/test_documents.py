@@ -45,7 +45,7 @@ def test_every_curl_sample_works_when_pasted(iris: RunningPlatform, grades: Runn
     for sample in samples:
         command = sample.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
         done = subprocess.run(
-            ["bash", "-c", command],
+            ["/bin/bash", "-c", command],
             env={"KEA_TOKEN": iris.token, "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
@@ -57,7 +57,7 @@ def test_every_curl_sample_works_when_pasted(iris: RunningPlatform, grades: Runn
 
 def test_the_document_changes_with_the_version(iris: RunningPlatform) -> None:
     info = document(iris, "/models/iris/openapi.json")["info"]
-    targets = iris.kea_json("endpoints", "get", "iris")["targets"]
+    targets = iris.kea_json("endpoints", "get", "iris")["endpoint"]["targets"]
     assert info["version"] == targets[0]["deployment"].rpartition("-v")[2]
 
 

@@ -1,43 +1,50 @@
-"""Every example runs as its reader would run it."""
+"""Every example runs as its README tells its reader to."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from platforms import EXAMPLES, RunningPlatform, environment
 
-
-def run(platform: RunningPlatform, script: Path, directory: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=directory,
-        env=environment(platform),
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+BIN = Path(sys.executable).parent
 
 
-def test_iris(platform: RunningPlatform, tmp_path: Path) -> None:
-    run(platform, EXAMPLES / "iris" / "train.py", tmp_path)
-    platform.kea("deploy", "iris", "--endpoint", "iris-example")
-    answer = platform.kea("predict", "iris-example", "-d", '{"input": [[5.1, 3.5, 1.4, 0.2]]}').stdout
-    assert "output" in json.loads(answer)
+def commands(readme: Path) -> list[tuple[list[str], bool]]:
+    """Returns the commands of a README's shell blocks, and for each whether it says that it is refused."""
+    blocks = re.findall(r"```sh\n(.*?)```", readme.read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
+    return [(shlex.split(line, comments=True), "# refused" in line) for line in lines]
 
 
-def test_onnx(platform: RunningPlatform, tmp_path: Path) -> None:
-    run(platform, EXAMPLES / "onnx" / "train.py", tmp_path)
-    models = {entry["name"].rpartition("/")[2] for entry in platform.kea_json("models", "list")}
-    assert models & {"digits", "iris-onnx", "onnx"}
+@pytest.mark.parametrize("example", ["iris", "onnx", "grades"])
+def test_what_the_readme_says_works(platform: RunningPlatform, tmp_path: Path, example: str) -> None:
+    directory = tmp_path / example
+    shutil.copytree(EXAMPLES / example, directory)
+    run = commands(directory / "README.md")
+    assert len(run) >= 4
+    path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    for command, refused in run:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            env=environment(platform) | path,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert (done.returncode != 0) is refused, f"{shlex.join(command)}: {done.stdout}{done.stderr}"
 
 
-def test_grades_has_two_methods(grades: RunningPlatform) -> None:
+def test_grades_keeps_what_it_was_told(grades: RunningPlatform) -> None:
     grades.kea("predict", "grades/set_grades", "-d", '{"student": "ada", "grades": [5, 4]}')
     answer = grades.kea("predict", "grades/get_grades", "-d", '{"student": "ada"}').stdout
     assert json.loads(answer) == {"result": [5, 4]}

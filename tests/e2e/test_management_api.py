@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import httpx
+import pytest
 from kea.registry.v1 import model_service_pb2, model_service_pb2_grpc
 from platforms import RunningPlatform
 
@@ -65,9 +66,27 @@ def test_a_token_made_by_the_cli_is_good_and_one_of_fewer_roles_may_do_less(iris
         assert refused.json()["details"][0]["reason"] == "PERMISSION_MISSING"
 
 
-def test_a_role_that_may_not_call_is_403_in_the_protocol_shape(iris: RunningPlatform) -> None:
-    token = iris.kea("token", "--role", "viewer", check=False)
-    assert token.returncode == 4  # the admin does not hold it
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/models/iris/predict", {"type", "title", "status", "detail", "reason"}),
+        ("/v2/models/iris/infer", {"error"}),
+        ("/v1/models/iris:predict", {"error"}),
+    ],
+)
+def test_a_role_that_may_not_call_is_403_in_the_protocol_shape(
+    iris: RunningPlatform, path: str, shape: set[str]
+) -> None:
+    token = iris.kea("token", "--role", "viewer").stdout.strip()
+    refused = httpx.post(iris.url + path, json={}, headers={"authorization": f"Bearer {token}"}, trust_env=False)
+    assert refused.status_code == 403
+    assert set(refused.json()) == shape
+
+
+def test_a_role_the_caller_cannot_give_is_refused(iris: RunningPlatform) -> None:
+    refused = iris.kea("token", "--role", "teacher", check=False)
+    assert refused.returncode == 4
+    assert "teacher" in refused.stderr
 
 
 def test_rotated_keys_are_taken_without_a_refused_request(iris: RunningPlatform) -> None:
@@ -81,9 +100,6 @@ def test_rotated_keys_are_taken_without_a_refused_request(iris: RunningPlatform)
 def test_grpc_without_a_token_is_unauthenticated(iris: RunningPlatform) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{iris.port}") as channel:
         stub = model_service_pb2_grpc.ModelServiceStub(channel)
-        try:
+        with pytest.raises(grpc.RpcError) as caught:
             stub.ListModels(model_service_pb2.ListModelsRequest(parent="projects/default"), timeout=10)
-        except grpc.RpcError as error:
-            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-        else:
-            raise AssertionError
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED

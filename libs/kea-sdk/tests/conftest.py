@@ -10,7 +10,7 @@ from kea_sdk import Client
 # Tests are not packages (import mode importlib), so what they share is found by path.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_gateway import FakeGateway  # noqa: E402 - found by the path above
+from fake_gateway import FakeGateway
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Self
 
 from fake_services import World, make_server
 
@@ -30,7 +30,7 @@ class FakeGateway:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fake gateway")
 
-    def __enter__(self) -> FakeGateway:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(10)
         return self

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2, timestamp_pb2
 from google.rpc import error_details_pb2, status_pb2
 from kea.auth.v1 import token_pb2, token_service_pb2_grpc
@@ -24,6 +23,7 @@ from kea.registry.v1 import (
     model_version_service_pb2_grpc,
 )
 from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
+from kea_core.operations import Operation
 
 Deployment = deployment_pb2.Deployment
 Endpoint = endpoint_pb2.Endpoint
@@ -215,12 +215,14 @@ class Deployments(deployment_service_pb2_grpc.DeploymentServiceServicer):
         return deployment_service_pb2.ListDeploymentsResponse(deployments=self.world.deployments.values())
 
     async def StreamDeploymentLogs(self, request: Any, context: Any) -> Any:
+        if request.name not in self.world.deployments:
+            await abort(context, grpc.StatusCode.NOT_FOUND, "there is no such deployment", "DEPLOYMENT_NOT_FOUND")
         for line in ("Traceback", "ValueError: broken"):
             entry = deployment_pb2.LogEntry(time=self.world.now(), replica="a", text=line)
             yield deployment_service_pb2.StreamDeploymentLogsResponse(entries=[entry])
 
-    def _operation(self, name: str, step: str) -> operations_pb2.Operation:
-        made = operations_pb2.Operation(name=f"operations/{name}")
+    def _operation(self, name: str, step: str) -> Operation:
+        made = Operation(name=f"operations/{name}")
         made.metadata.Pack(deployment_pb2.DeploymentOperationMetadata(deployment=name, step=step))
         return made
 
@@ -230,7 +232,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):
         self.world = world
 
     async def WaitOperation(self, request: Any, context: Any) -> Any:
-        made = operations_pb2.Operation(name=request.name)
+        made = Operation(name=request.name)
         if self.world.slow:
             return made
         made.done = True

@@ -76,7 +76,7 @@ class Starter:
         chosen = str(layer or self.layer)
         command = [python or self.python, "-I", f"{chosen}/kea_runtime/bootstrap.py", "--layer", chosen]
         with (home / "stderr").open("w") as stderr:
-            process = subprocess.Popen([*command, "--spec", str(home / "spec.json")], stderr=stderr, text=True)  # noqa: S603
+            process = subprocess.Popen([*command, "--spec", str(home / "spec.json")], stderr=stderr, text=True)  # noqa: S603 - our own command
         running = Running(process, addresses["http"], addresses["grpc"], home / "ready.json", home / "stderr")
         self.started.append(running)
         if wait:

@@ -44,21 +44,22 @@ class AccessLog(Around):
     async def around(self, details: Details, context: Context) -> AsyncGenerator[None, None]:
         """Times the call and notes how it ended."""
         started = self._monotonic()
+        peer, request_id = context.peer(), _request_id(context)
         code = grpc.StatusCode.OK
         try:
             yield
-        except asyncio.CancelledError:
-            # context.code() is None on a cancelled call
+        except (asyncio.CancelledError, GeneratorExit):
+            # The caller is gone: context.code() is None.
             code = grpc.StatusCode.CANCELLED
             raise
         except BaseException:
             code = _code(context)
             raise
         finally:
-            self._note(details, context, code, self._monotonic() - started)
+            seconds = self._monotonic() - started
+            self._note(str(details.method), code, seconds, request_id=request_id, peer=peer)
 
-    def _note(self, details: Details, context: Context, code: grpc.StatusCode, seconds: float) -> None:
-        method = str(details.method)
+    def _note(self, method: str, code: grpc.StatusCode, seconds: float, **caller: str) -> None:
         self._metrics.handled.labels(method, code.name).inc()
         self._metrics.seconds.labels(method).observe(seconds)
         if method.startswith("/grpc.health."):
@@ -70,8 +71,7 @@ class AccessLog(Around):
                 "code": code.name,
                 "duration_ms": round(seconds * 1000, 3),
                 "subject": current_principal().subject,
-                "request_id": _request_id(context),
-                "peer": context.peer(),
+                **caller,
             },
         )
 

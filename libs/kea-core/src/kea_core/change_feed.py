@@ -9,7 +9,7 @@ Removals are kept for `TOMBSTONE_AGE`; who comes back later gets RevisionExpired
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -113,14 +113,14 @@ class ChangeFeed:
                 await session.execute(sa.delete(changes).where(*old))
                 await session.execute(sa.update(head).where(head.c.id == 1).values(horizon=newest))
 
-    async def watch(self, collection: str, since: int) -> AsyncIterator[Change | Synced]:
+    async def watch(self, collection: str, since: int) -> AsyncGenerator[Change | Synced, None]:
         """Yields every change of a collection after `since`, oldest first, then goes on for ever.
 
         From 0, removals are left out: there is nothing yet to remove. `Synced` follows whenever all there is was given,
         the first time also when there was nothing.
 
         Raises:
-            RevisionExpired: removals after `since` are no longer all known.
+            RevisionExpired: removals after `since` are no longer all known, or `since` is of a feed that is gone.
         """
         last, told = since, False
         while True:
@@ -149,7 +149,8 @@ class ChangeFeed:
         async with self._sessions.reading() as session:
             # The head first: what commits between the two reads is then given again, never passed over.
             row = (await session.execute(sa.select(head.c.revision, head.c.horizon).where(head.c.id == 1))).one()
-            if 0 < since < row.horizon and not whole:
+            # A revision that is yet to come is of another database: a backup was restored, or all begun anew.
+            if not whole and (0 < since < row.horizon or since > row.revision):
                 raise RevisionExpired(since, row.horizon)
             found = [Change(int(r.revision), r.name, r.deleted) for r in await session.execute(query)]
         return int(row.revision), found

@@ -18,6 +18,11 @@ DEFAULT_TIMEOUT_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 REFRESH_AT = 0.8
 """Part of a token's life after which a new one is asked for."""
+ASK_SECONDS = 5.0
+"""Longest wait for auth's answer."""
+ASK_AGAIN_SECONDS = 5.0
+"""Time until auth is asked again where it was away and the last token is still good."""
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 TokenSource = Callable[[], Awaitable[str]]
 """Returns a token that is good for the next call."""
@@ -33,9 +38,7 @@ OPTIONS = (
 
 
 class _CallDetails(grpc.aio.ClientCallDetails):
-    """Call details with other metadata; grpc's own are a named tuple that cannot be built from outside with all
-    fields.
-    """
+    """Call details with other metadata; grpc's own cannot be built from outside with all their fields."""
 
 
 class _Attach:
@@ -55,8 +58,7 @@ class _Attach:
 
 
 # One class per shape: grpc files an interceptor of several shapes under the first it finds only. A watch or a
-# transfer ends
-# when it ends; calls of one answer are bounded.
+# transfer ends when it ends; calls of one answer are bounded.
 
 
 class _UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
@@ -85,8 +87,9 @@ class _StreamUnary(grpc.aio.StreamUnaryClientInterceptor):
 
 @asynccontextmanager
 async def open_channel(address: str, tokens: TokenSource | None = None) -> AsyncGenerator[grpc.aio.Channel, None]:
-    """Opens a channel to `unix:PATH` or `HOST:PORT`; calls of one answer end after 10 s where no other bound is
-    given.
+    """Opens a channel to `unix:PATH` or `HOST:PORT`.
+
+    Calls of one answer end after `DEFAULT_TIMEOUT_SECONDS` where no other bound is given.
     """
     attach = _Attach(tokens)
     interceptors = [_UnaryUnary(attach), _UnaryStream(attach), _StreamUnary(attach)]
@@ -101,6 +104,7 @@ async def open_channel(address: str, tokens: TokenSource | None = None) -> Async
 class _Held:
     token: str
     refresh_at: float
+    expires_at: float
 
 
 class ServiceTokens:
@@ -124,8 +128,20 @@ class ServiceTokens:
             grpc.aio.AioRpcError: auth refuses, or does not answer and the last token has expired.
         """
         async with self._asking:
-            if self._held is None or self._now() >= self._held.refresh_at:
-                made = await self._stub.ExchangeServiceCredential(self._request, timeout=5, wait_for_ready=True)
-                now = self._now()
-                self._held = _Held(made.access_token, now + (made.expire_time.seconds - now) * REFRESH_AT)
-            return self._held.token
+            held = self._held
+            if held is None or self._now() >= held.expires_at:
+                held = await self._ask(wait=True)
+            elif self._now() >= held.refresh_at:
+                try:
+                    held = await self._ask(wait=False)
+                except grpc.aio.AioRpcError as error:
+                    if error.code() not in AWAY:
+                        raise
+                    held.refresh_at = self._now() + ASK_AGAIN_SECONDS  # what is held is still good
+            self._held = held
+            return held.token
+
+    async def _ask(self, *, wait: bool) -> _Held:
+        made = await self._stub.ExchangeServiceCredential(self._request, timeout=ASK_SECONDS, wait_for_ready=wait)
+        now, expires = self._now(), float(made.expire_time.seconds)
+        return _Held(made.access_token, now + (expires - now) * REFRESH_AT, expires)

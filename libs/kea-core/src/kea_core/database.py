@@ -17,7 +17,7 @@ import alembic.config
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 NAMING = {
@@ -48,7 +48,12 @@ class DatabaseSettings:
     """Longest wait for another transaction's lock before a call fails."""
 
     def __repr__(self) -> str:
-        return f"DatabaseSettings(url={make_url(self.url).render_as_string(hide_password=True)!r})"
+        try:
+            url = make_url(self.url)
+        except ArgumentError:
+            return "DatabaseSettings(url=***)"  # whatever it is, a password may be in it
+        shown = url.set(query={}).render_as_string(hide_password=True)  # drivers take passwords there as well
+        return f"DatabaseSettings(url={shown!r}, schema={self.schema!r})"
 
 
 class Sessions:
@@ -148,8 +153,8 @@ async def migrate(settings: DatabaseSettings, migrations: Path) -> None:
     Several processes may do so at once: on PostgreSQL an advisory lock lets one through at a time, on SQLite the
     transaction does.
     """
-    while not _ALEMBIC.acquire(blocking=False):
-        await asyncio.sleep(0.01)  # not an asyncio.Lock: those belong to one event loop
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - asyncio's locks and events belong to one event loop
+        await asyncio.sleep(0.01)
     engine = make_engine(settings)
     try:
         async with engine.connect() as connection:

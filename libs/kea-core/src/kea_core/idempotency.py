@@ -51,7 +51,9 @@ class SeenRequests:
             return None
         table = self._table
         query = sa.select(table.c.digest, table.c.result).where(
-            table.c.subject == current_principal().subject, table.c.request_id == request_id.lower()
+            table.c.subject == current_principal().subject,
+            table.c.request_id == request_id.lower(),
+            table.c.create_time >= self._clock() - KEPT,
         )
         row = (await session.execute(query)).one_or_none()
         if row is not None and row.digest != digest:

@@ -44,3 +44,14 @@ async def cancel_after(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> 
     await stop.wait()
     for task in tasks:
         task.cancel()
+
+
+async def came_first(event: asyncio.Event, stop: asyncio.Event) -> bool:
+    """Waits for the first of two events; returns whether it was `event`."""
+    waiting = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+    return event.is_set()

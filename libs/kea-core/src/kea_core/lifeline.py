@@ -2,8 +2,8 @@
 
 The platform holds the write end of a pipe, its lifeline; every child, at whatever depth, inherits the read end. The
 kernel closes the write end when the platform ends, however it ends. A guard beside each child waits for that and kills
-the child, whatever the child is doing; a thread inside the child could not, where native code holds the interpreter. The
-guard is forked before the program is started in its place, so the child's pid is the program's own.
+the child, whatever the child is doing; a thread inside the child could not, where native code holds the interpreter.
+The guard is forked before the program is started in its place, so the child's pid is the program's own.
 
 Where asked to, the guard also keeps what the child writes: in a file of bounded size, each line with the moment it was
 read. It goes on when the process that started the child has gone, as a reader of a pipe in that process could not.
@@ -37,6 +37,8 @@ STAMP_LENGTH = len("2026-11-25T16:00:00.000000Z ")
 """Characters before each line's text."""
 
 READ_BYTES = 64 * 1024
+READS = 16
+"""Reads in a row: a child that writes without end must not keep its guard from looking at the lifeline."""
 
 
 def guarded(lifeline: int, argv: Sequence[str], *, log: Path | None = None, log_bytes: int = 0) -> list[str]:
@@ -73,13 +75,13 @@ class _Log:
 
     def pump(self) -> bool:
         """Takes what there is to read; returns whether more may come."""
-        while True:
+        for _ in range(READS):
             try:
                 chunk = os.read(self.source, READ_BYTES)
             except BlockingIOError:
                 return True
             if not chunk:
-                self._write([self._line] if self._line else [])
+                self._flush()
                 return False
             *lines, self._line = (self._line + chunk).split(b"\n")
             if lines and self._overlong:  # the end of a line whose begin is written already
@@ -90,6 +92,17 @@ class _Log:
                     lines.append(self._line)
                 self._overlong, self._line = True, b""
             self._write(lines)
+        return True
+
+    def close(self) -> None:
+        """Takes what is left: others than the child may hold the pipe open, and its last line may have no end."""
+        if self.pump():
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._line and not self._overlong:
+            self._write([self._line])
+        self._line = b""
 
     def _write(self, lines: Sequence[bytes]) -> None:
         stamp = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00").encode() + b"Z "
@@ -119,7 +132,7 @@ def _guard(lifeline: int, child: int, log: _Log | None) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
             if log is not None and log.source in watched:
-                log.pump()
+                log.close()
             os._exit(0)
 
 

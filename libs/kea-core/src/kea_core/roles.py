@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 READ = ("*.*.get", "*.*.list")
+INVOKE = "router.endpoints.invoke"
+"""Permission to call models: the gateway's to decide, by the roles in a token."""
 
 GRANTS: dict[str, tuple[str, ...]] = {
     "admin": ("*.*.*",),
@@ -19,7 +21,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "router.*.*",
     ),
     "viewer": (*READ, "auth.tokens.create"),
-    "invoker": ("auth.tokens.create",),
+    "invoker": ("auth.tokens.create", INVOKE),
     "service-deployer": (
         "registry.models.get",
         "registry.modelVersions.get",
@@ -34,13 +36,10 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "router.endpoints.list",
     ),
 }
-"""Grants by role id. `invoker` may call models, which is the gateway's to decide, and no management method but one."""
+"""Grants by role id. `invoker` may call models, and no management method but the one that makes tokens."""
 
 SERVICE_ROLES = {"deployer": "service-deployer", "router": "service-router", "portal": "service-portal"}
 """The role of each service account that KEA's own services use: what the service needs, nothing else."""
-
-INVOKE_ROLES = ("admin", "editor", "invoker")
-"""Roles that may call an endpoint that names none."""
 
 
 def grants(roles: Iterable[str], permission: str) -> bool:
@@ -49,5 +48,15 @@ def grants(roles: Iterable[str], permission: str) -> bool:
     return any(_matches(grant.split("."), wanted) for role in roles for grant in GRANTS.get(role, ()))
 
 
+def implies(roles: Iterable[str], role: str) -> bool:
+    """Returns whether whoever holds `roles` may do all that `role` may. A role that is not KEA's implies nothing."""
+    held = tuple(roles)
+    return role in GRANTS and all(grants(held, grant) for grant in GRANTS[role])
+
+
 def _matches(grant: list[str], wanted: list[str]) -> bool:
     return len(grant) == len(wanted) and all(g in ("*", w) for g, w in zip(grant, wanted, strict=True))
+
+
+INVOKE_ROLES = tuple(role for role in GRANTS if grants([role], INVOKE))
+"""Roles that may call an endpoint that names none."""

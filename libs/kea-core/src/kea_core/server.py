@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from kea_core.access import Authorization, declared
 from kea_core.access_log import AccessLog, CallMetrics
 from kea_core.error_mapping import ErrorMapping
+from kea_core.interceptors import ClosingStreams
 from kea_core.settings import DrainSettings
 from kea_core.tokens import TokenVerifier
 from kea_core.validation import Validation
@@ -28,6 +29,8 @@ MAX_CONCURRENT_CALLS = 1000
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+_HEALTH: Any = health  # its `aio` is imported under a condition that type checkers take for false
 
 Registration = Callable[[grpc.aio.Server], None]
 """Adds one servicer to a server."""
@@ -45,7 +48,7 @@ class ServedService:
 class Server:
     """A gRPC server with health that is NOT_SERVING until `ready()`."""
 
-    def __init__(self, server: grpc.aio.Server, health_servicer: health.aio.HealthServicer) -> None:
+    def __init__(self, server: grpc.aio.Server, health_servicer: Any) -> None:
         self._server = server
         self._health = health_servicer
 
@@ -77,7 +80,7 @@ async def serve(
     server = grpc.aio.server(
         interceptors=(
             # Health.Watch is in reader/writer style, which OpenTelemetry's wrapper cannot run.
-            aio_server_interceptor(filter_=filters.negate(filters.health_check())),
+            ClosingStreams(aio_server_interceptor(filter_=filters.negate(filters.health_check()))),
             AccessLog(CallMetrics(metrics)),
             ErrorMapping(),
             Authorization(verifier, declared([service.name for service in services])),
@@ -91,7 +94,7 @@ async def serve(
             *options,
         ],
     )
-    servicer = health.aio.HealthServicer()
+    servicer = _HEALTH.aio.HealthServicer()
     await servicer.set("", NOT_SERVING)  # the stock servicer begins with SERVING
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     for service in services:

@@ -38,7 +38,12 @@ class TokenVerifier:
             ValueError: `jwks` is not a key set of Ed25519 keys; what it had stays.
         """
         document = json.loads(jwks)
-        self._keys = {str(key["kid"]): OKPAlgorithm.from_jwk(key) for key in document["keys"]}
+        try:
+            keys = {str(key["kid"]): OKPAlgorithm.from_jwk(key) for key in document["keys"]}
+        except (TypeError, KeyError, jwt.InvalidKeyError) as error:
+            problem = f"it is not a set of Ed25519 keys: {error!r}"
+            raise ValueError(problem) from error
+        self._keys = keys
 
     def verify(self, token: str) -> Principal:
         """Returns whom a token stands for.

@@ -1,8 +1,7 @@
 """The interceptor that holds requests to what their proto says.
 
 Checked are REQUIRED (`google.api.field_behavior`), resource references (`google.api.resource_reference`, by the
-pattern the
-resource declares) and bounds (`kea.common.v1.bounds`). Checks are compiled once per message type.
+pattern the resource declares) and bounds (`kea.common.v1.bounds`). Checks are compiled once per message type.
 """
 
 from __future__ import annotations
@@ -112,7 +111,7 @@ def _rules(descriptor: Descriptor) -> tuple[_FieldRule, ...]:
 
 
 def _rule(field: FieldDescriptor) -> _FieldRule | None:
-    options = field.GetOptions()
+    options: Any = field.GetOptions()  # stubs know extensions as fields only
     behaviours = options.Extensions[field_behavior_pb2.field_behavior]
     if field_behavior_pb2.OUTPUT_ONLY in behaviours or field_behavior_pb2.IDENTIFIER in behaviours:
         return None  # what a caller writes there is ignored (AIP-203)
@@ -148,7 +147,8 @@ def _checks(field: FieldDescriptor, bounds: options_pb2.FieldBounds) -> Iterator
         least = bounds.minimum if bounds.HasField("minimum") else None
         most = bounds.maximum if bounds.HasField("maximum") else None
         yield _range(least, most)
-    reference = field.GetOptions().Extensions[resource_pb2.resource_reference]
+    options: Any = field.GetOptions()  # as above
+    reference = options.Extensions[resource_pb2.resource_reference]
     if reference.type or reference.child_type:
         pattern = resource_pattern(reference.type or reference.child_type)
         if not reference.type:
@@ -212,7 +212,8 @@ def resource_pattern(resource_type: str) -> str:
             descriptor = pool.FindMessageTypeByName(f"kea.{package}.v1.{message}")
         except KeyError:
             continue
-        resource = descriptor.GetOptions().Extensions[resource_pb2.resource]
+        options: Any = descriptor.GetOptions()  # as above
+        resource = options.Extensions[resource_pb2.resource]
         if resource.type == resource_type:
             return str(resource.pattern[0])
     problem = f"no message declares resource type {resource_type}"

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from google.protobuf import duration_pb2, field_mask_pb2
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea.longrunning.v1 import operations_pb2_grpc
+from kea_core.operations import Operation, WaitOperationRequest
 
 from kea_sdk import convert
 from kea_sdk.deadline import Deadline, patiently
 from kea_sdk.error_mapping import from_status
 from kea_sdk.errors import DeadlineExceeded, NotFound
 from kea_sdk.gateway import CALL_SECONDS, Gateway
-from kea_core.operations import Operation, WaitOperationRequest
 from kea_sdk.resources import LogLine
 
 State = deployment_pb2.Deployment.State

@@ -9,13 +9,13 @@ from google.protobuf import timestamp_pb2
 from kea.deployer.v1 import deployment_pb2
 from kea.registry.v1 import model_version_pb2
 from kea.router.v1 import endpoint_pb2
+from kea_core.operations import Operation
 
 from kea_sdk import convert
 from kea_sdk.deadline import Deadline, patiently
 from kea_sdk.deployments import Deployments, Report, State
 from kea_sdk.endpoints import Endpoints
 from kea_sdk.errors import DeadlineExceeded, DeploymentFailed, KeaClientError, Unavailable
-from kea_core.operations import Operation
 from kea_sdk.reference import deployment_id
 from kea_sdk.resources import Rollout
 

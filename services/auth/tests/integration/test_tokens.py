@@ -79,9 +79,17 @@ async def test_a_time_to_live_out_of_bounds_is_refused(start_auth: Any, ttl: int
         assert await refused(call) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_OUT_OF_BOUNDS")
 
 
-async def test_a_role_the_caller_does_not_hold_is_refused(start_auth: Any) -> None:
+async def test_a_role_that_may_do_no_more_than_the_callers_is_given(start_auth: Any) -> None:
     async with start_auth() as auth:
-        call = auth.tokens.CreateToken(CREATE(roles=["admin", "viewer"]), metadata=auth.as_admin())
+        made = await auth.tokens.CreateToken(CREATE(roles=["invoker", "viewer"]), metadata=auth.as_admin())
+        assert list(made.roles) == ["invoker", "viewer"]
+
+
+@pytest.mark.parametrize(("held", "wanted"), [("admin", "teacher"), ("viewer", "invoker"), ("invoker", "admin")])
+async def test_a_role_that_may_do_more_than_the_callers_is_refused(start_auth: Any, held: str, wanted: str) -> None:
+    async with start_auth() as auth:
+        made = await auth.tokens.CreateToken(CREATE(roles=[held]), metadata=auth.as_admin())
+        call = auth.tokens.CreateToken(CREATE(roles=[held, wanted]), metadata=bearer(made.access_token))
         assert await refused(call) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")
 
 

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from kea.inference.v2 import open_inference_grpc_pb2 as messages
-from kea.inference.v2 import open_inference_grpc_pb2_grpc
+from google.protobuf.message import Message
+from kea_core.interceptors import Context
 
-Context = grpc.aio.ServicerContext[Any, Any]
-EXTENSIONS = ("binary_tensor_data",)
+from kea_gateway.inference_messages import message_class
+
+SERVICE = "inference.GRPCInferenceService"
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "ServerLive": {"live": True},
+    "ServerReady": {"ready": True},
+    "ServerMetadata": {"name": "kea", "version": "2", "extensions": ["binary_tensor_data"]},
+}
+"""Answers by method. That one comes says that the server lives; a gateway that routes is ready, and whether a model is,
+ModelReady tells. Envoy sends nothing else here."""
 
 
-class InferenceServerServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceServicer):
-    """Answers ServerLive, ServerReady and ServerMetadata; Envoy sends nothing else here."""
+def inference_handler() -> grpc.GenericRpcHandler:
+    """Returns the handler of these methods."""
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        name: grpc.unary_unary_rpc_method_handler(
+            _answering(message_class(f"{name}Response")(**answer)),
+            request_deserializer=message_class(f"{name}Request").FromString,
+            response_serializer=message_class(f"{name}Response").SerializeToString,
+        )
+        for name, answer in ANSWERS.items()
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    async def ServerLive(  # noqa: N802 - the protocol's name
-        self, request: messages.ServerLiveRequest, context: Context
-    ) -> messages.ServerLiveResponse:
-        """This answer is the answer."""
+
+def _answering(answer: Message) -> Callable[[Message, Context], Awaitable[Message]]:
+    async def method(request: Message, context: Context) -> Message:
         del request, context
-        return messages.ServerLiveResponse(live=True)
+        return answer
 
-    async def ServerReady(  # noqa: N802 - the protocol's name
-        self, request: messages.ServerReadyRequest, context: Context
-    ) -> messages.ServerReadyResponse:
-        """A gateway that routes is ready; whether a model is, ModelReady tells."""
-        del request, context
-        return messages.ServerReadyResponse(ready=True)
-
-    async def ServerMetadata(  # noqa: N802 - the protocol's name
-        self, request: messages.ServerMetadataRequest, context: Context
-    ) -> messages.ServerMetadataResponse:
-        """Returns KEA's name and version."""
-        del request, context
-        return messages.ServerMetadataResponse(name="kea", version="2", extensions=EXTENSIONS)
+    return method

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from grpc_health.v1 import health_pb2
-from kea.inference.v2 import open_inference_grpc_pb2_grpc
 from kea_core.access import Authorization, declared
 from kea_core.access_log import AccessLog, CallMetrics
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.error_mapping import ErrorMapping
-from kea_core.lifecycle import cancel_after
+from kea_core.lifecycle import came_first
 from kea_core.settings import Secret
 from kea_core.signing_keys import SigningKeyFollower
+from kea_core.task_scope import TaskScope
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 from kea_gateway.http_server import serve_http
-from kea_gateway.inference_server import InferenceServerServicer
+from kea_gateway.inference_server import inference_handler
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.grpc_catalog import GrpcCatalog
 from kea_gateway.portal.reflection import build_reflection_server
@@ -41,16 +41,17 @@ async def run(
         keys = SigningKeyFollower(auth, verifier)
         interceptors = (AccessLog(CallMetrics(metrics)), ErrorMapping(), Authorization(verifier, declared(())))
         server, health = build_reflection_server(settings.grpc_address, interceptors=interceptors)
-        open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InferenceServerServicer(), server)
+        server.add_generic_rpc_handlers((inference_handler(),))
         await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
         stack.push_async_callback(server.stop, settings.drain.grace_seconds)
 
         app = build_app(GrpcCatalog(router=router, deployer=deployer, registry=registry))
-        async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(keys.run(), name="signing keys")
-            await keys.known.wait()
+        async with TaskScope() as tasks:
+            tasks.create_task(keys.run(), name="signing keys")
+            if not await came_first(keys.known, stop):
+                return
             async with serve_http(app, settings.http_address, settings.drain.grace_seconds):
                 await health.set("", health_pb2.HealthCheckResponse.SERVING)
                 ready()
-                await cancel_after(stop, [following])
+                await stop.wait()

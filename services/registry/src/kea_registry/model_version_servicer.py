@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
@@ -119,7 +120,8 @@ async def _drain(context: Context) -> None:
 
     A client that is answered while it sends may see its sending fail, and report that in place of the answer.
     """
+    aio: Any = grpc.aio  # its EOF is compiled, where type checkers see nothing
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
-            while await context.read() is not grpc.aio.EOF:
+            while await context.read() is not aio.EOF:
                 pass

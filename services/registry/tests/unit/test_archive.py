@@ -12,9 +12,9 @@ from kea_registry.domain.archive import check_archive, read_python_sources
 from kea_registry.domain.errors import ArchiveInvalid
 
 
-def tar_of(*entries: tarfile.TarInfo, **options: int) -> bytes:
+def tar_of(*entries: tarfile.TarInfo) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", **options) as tar:  # pyright: ignore[reportArgumentType, reportCallIssue]
+    with tarfile.open(fileobj=out, mode="w") as tar:
         for entry in entries:
             tar.addfile(entry, io.BytesIO(b"x" * entry.size))
     return out.getvalue()

@@ -99,13 +99,9 @@ class TensorField:
 
     def from_model(self, value: Any) -> Array:
         """Returns the array in the declared element type; what would change a value is refused."""
-        dense = value.toarray() if hasattr(value, "toarray") else value  # scipy's sparse matrices
-        try:
-            array = np.asarray(dense)
-        except ValueError as error:
-            message = f"output {self.name!r} is ragged: {error}"
-            raise OutputInvalid(message) from error
-        array = self._cast(array)
+        array = value if type(value) is np.ndarray else self._dense(value)
+        if array.dtype != self._dtype or self._dtype.kind == "O":
+            array = self._cast(array)
         if not check_shape(array.shape, self.reader.shape):
             message = f"output {self.name!r} has shape {list(array.shape)}, not {list(self.reader.shape)}"
             raise OutputInvalid(message)
@@ -130,6 +126,14 @@ class TensorField:
         """Returns the elements, row-major."""
         return self.to_json(array.reshape(-1))
 
+    def _dense(self, value: Any) -> Array:
+        dense = value.toarray() if hasattr(value, "toarray") else value  # scipy's sparse matrices
+        try:
+            return np.asarray(dense)
+        except ValueError as error:
+            message = f"output {self.name!r} is ragged: {error}"
+            raise OutputInvalid(message) from error
+
     def _cast(self, array: Array) -> Array:
         dtype = self._dtype
         if dtype.kind == "O":
@@ -138,8 +142,6 @@ class TensorField:
                 message = f"output {self.name!r} has elements that are not text"
                 raise OutputInvalid(message)
             return elements
-        if array.dtype == dtype:
-            return array
         if {array.dtype.kind, dtype.kind} <= set("iu"):
             converted = array.astype(dtype)
             if (converted == array).all():

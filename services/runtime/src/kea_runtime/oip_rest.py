@@ -155,6 +155,8 @@ def _parameters(entry: _Object, path: Path) -> _Object:
 
 def _inputs(method: ServedMethod, document: _Object, tail: memoryview) -> Values:
     """Returns the inputs; binary ones take their bytes from the tail, in order, until nothing is left of it."""
+    if "inputs" not in document and method.inputs:
+        raise invalid(("inputs",), "is missing", "an array of tensors")
     inputs = oip.TensorInputs(method)
     offset = 0
     for index, entry in enumerate(_objects(document, "inputs")):

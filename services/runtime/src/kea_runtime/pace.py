@@ -21,12 +21,11 @@ class Pace:
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
 
-    def is_cheap(self, elements: int) -> bool:
-        """Returns whether calls of this size have been short; an unknown size is not cheap."""
-        return self._seconds.get(elements.bit_length(), INLINE_SECONDS) < INLINE_SECONDS
+    def is_cheap(self, size: int) -> bool:
+        """Returns whether calls of this size, a power of two of elements, have been short; an unknown one is not."""
+        return self._seconds.get(size, INLINE_SECONDS) < INLINE_SECONDS
 
-    def record(self, elements: int, seconds: float) -> None:
+    def record(self, size: int, seconds: float) -> None:
         """Takes one call's time into account; the first, which also warms caches up, fades like any other."""
-        size = elements.bit_length()
         known = self._seconds.get(size)
         self._seconds[size] = seconds if known is None else known + _SMOOTHING * (seconds - known)

@@ -52,7 +52,7 @@ def test_data_may_be_flat_or_nested_and_the_id_comes_back(iris: Any, client: htt
 @pytest.mark.parametrize(
     ("document", "text"),
     [
-        ({}, "/x: is missing"),
+        ({}, "/inputs: is missing"),
         ([], "expected an object"),
         ({"inputs": [x(name="z")]}, "'z' is not an input"),
         ({"inputs": [x(), x()]}, "appears twice"),
@@ -135,7 +135,7 @@ ECHO = {
 
 
 @pytest.mark.parametrize("as_binary", [True, False])
-def test_tritonclient_sends_and_reads_every_datatype(kitchen: Any, as_binary: bool) -> None:  # noqa: FBT001
+def test_tritonclient_sends_and_reads_every_datatype(kitchen: Any, *, as_binary: bool) -> None:
     values = ECHO if as_binary else {**ECHO, "f32": np.array([[0.1, 1.0]], np.float32)}
     if not as_binary:
         values = {name: array for name, array in values.items() if name != "f16"}

@@ -94,8 +94,8 @@ def test_any_bytes_are_read_or_refused_as_protobuf_does(buffer: bytes) -> None:
         assert request.model_name == wanted.model_name
 
 
-@given(st.lists(INT64, max_size=4), st.booleans())
-def test_unpacked_and_repeated_fields_add_up(shape: list[int], twice: bool) -> None:  # noqa: FBT001
+@given(shape=st.lists(INT64, max_size=4), twice=st.booleans())
+def test_unpacked_and_repeated_fields_add_up(shape: list[int], *, twice: bool) -> None:
     tensor = service_pb2.ModelInferRequest.InferInputTensor(shape=shape)
     part = tensor.SerializeToString() * (2 if twice else 1)
     unpacked = b"".join(b"\x18" + _varint(extent) for extent in shape)

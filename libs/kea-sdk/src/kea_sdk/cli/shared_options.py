@@ -108,5 +108,5 @@ def shared_options(command: Callable[Concatenate[Shared, P], R]) -> Callable[...
 
     wrapped.__name__ = getattr(command, "__name__", "")
     wrapped.__doc__ = command.__doc__
-    setattr(wrapped, "__signature__", own.replace(parameters=[context, *parameters, *added]))  # noqa: B010
+    wrapped.__dict__["__signature__"] = own.replace(parameters=[context, *parameters, *added])  # typer reads it
     return wrapped

@@ -69,7 +69,7 @@ class Child:
                 code = await self._run_once()
                 if time.monotonic() - started > HEALTHY_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
-                log.error("process ended", extra={"process": self.spec.name, "code": code, "log": str(self.spec.log)})
+                log.error("process ended", extra={"child": self.spec.name, "code": code, "log": str(self.spec.log)})
                 self._restarts += 1
                 self._become(ProcessState.BACKING_OFF)
                 await asyncio.sleep(pause)
@@ -111,7 +111,7 @@ class Child:
                 async with asyncio.timeout(STOP_SECONDS):
                     await process.wait()
             except TimeoutError:
-                log.warning("process killed", extra={"process": self.spec.name})
+                log.warning("process killed", extra={"child": self.spec.name})
                 os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         self._become(ProcessState.STOPPED)

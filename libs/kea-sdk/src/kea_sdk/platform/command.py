@@ -1,4 +1,7 @@
-"""`kea up`, `kea down` and `kea status`, without their command line."""
+"""`kea up`, `kea down` and `kea status`, without their command line.
+
+All services hang on `kea_sdk.platform.platform`, so only the process that becomes the platform imports it.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ import psutil
 from kea_core.logs import configure_logs
 
 from kea_sdk.platform.child import last_line
+from kea_sdk.platform.errors import PlatformError
 from kea_sdk.platform.layout import Layout, layout_of
-from kea_sdk.platform.options import UpOptions
-from kea_sdk.platform.platform import START_SECONDS, Platform, PlatformError, only_one
+from kea_sdk.platform.options import START_SECONDS, UpOptions
 from kea_sdk.platform.state import PlatformState, PlatformStatus, is_alive, read_status
 
 DOWN_SECONDS = 60.0
@@ -62,6 +65,8 @@ def status_of(data: Path) -> PlatformStatus:
 
 
 def _attached(options: UpOptions, layout: Layout) -> PlatformStatus:
+    from kea_sdk.platform.platform import only_one
+
     configure_logs("kea", "INFO" if not sys.stderr.isatty() else "WARNING")
     with only_one(layout):
         _port_is_free(options)
@@ -78,6 +83,8 @@ def _first(errors: BaseExceptionGroup[PlatformError]) -> PlatformError:
 
 
 async def _until_signal(options: UpOptions, layout: Layout) -> None:
+    from kea_sdk.platform.platform import Platform
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

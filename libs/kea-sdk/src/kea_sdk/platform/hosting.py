@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kea_sdk.platform.child import Child, ChildSpec
+from kea_sdk.platform.child import STOP_SECONDS, Child, ChildSpec
+from kea_sdk.platform.errors import PlatformError
 from kea_sdk.platform.services import Service
 from kea_sdk.platform.state import ProcessState, ProcessStatus
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.02
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "SSL_CERT_FILE")
@@ -53,9 +57,13 @@ class InProcess:
         return ProcessStatus(self._service.name, os.getpid(), self._service.address, state)
 
     async def run(self) -> None:
-        """Runs it until cancelled, then lets it drain."""
+        """Runs it until cancelled, then lets it drain; one that never came up has nothing to drain.
+
+        Raises:
+            PlatformError: it failed.
+        """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._serve(), name=self._service.name)
+            serving = tasks.create_task(self._serve(), name=self._service.name)
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -63,16 +71,30 @@ class InProcess:
                 if current is not None:
                     current.uncancel()  # so that the group waits for the service to drain instead of cancelling it
                 self._stop.set()
+                await asyncio.wait([serving], timeout=STOP_SECONDS if self.ready.is_set() else 0.0)
+                serving.cancel()
 
     async def _serve(self) -> None:
-        await self._service.start(self._stop, self._become_ready)
+        try:
+            await self._service.start(self._stop, self._become_ready)
+        except Exception as error:
+            log.exception("service failed", extra={"failed": self._service.name})
+            cause = _first_cause(error)
+            problem = f"{self._service.name} failed: {type(cause).__name__}: {cause}"
+            raise PlatformError(problem) from error
         if not self._stop.is_set():
             problem = f"{self._service.name} ended by itself"
-            raise RuntimeError(problem)
+            raise PlatformError(problem)
 
     def _become_ready(self) -> None:
         self.ready.set()
         self._changed()
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def as_process(service: Service, log: Path, lifeline: int, changed: Callable[[], None]) -> Child:
@@ -101,7 +123,7 @@ async def until_serving(address: str) -> None:
     """Returns once the gRPC server at `address` says it is SERVING."""
     options = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 100)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # it has no types
         while True:
             try:
                 answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+START_SECONDS = 60.0
+"""Longest time until everything answers; on a quiet machine it takes about two seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:

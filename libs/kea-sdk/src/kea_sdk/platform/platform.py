@@ -14,22 +14,17 @@ from pathlib import Path
 import httpx
 import psutil
 from kea_core.lifeline import open_lifeline
+from kea_core.task_scope import TaskScope
 from kea_gateway.envoy.binary import find_envoy
 
 from kea_sdk.platform.child import Child, ChildSpec, last_line
 from kea_sdk.platform.envoy import envoy_command, write_bootstrap
+from kea_sdk.platform.errors import PlatformError
 from kea_sdk.platform.hosting import LOOK_SECONDS, Hosted, InProcess, as_process, child_environment
 from kea_sdk.platform.layout import Layout
-from kea_sdk.platform.options import UpOptions
+from kea_sdk.platform.options import START_SECONDS, UpOptions
 from kea_sdk.platform.services import services_of
 from kea_sdk.platform.state import PlatformState, PlatformStatus, write_status
-
-START_SECONDS = 60.0
-"""Longest time until everything answers; on a quiet machine it takes about two seconds."""
-
-
-class PlatformError(Exception):
-    """The platform cannot run; the message says why, in one line."""
 
 
 class Platform:
@@ -100,13 +95,15 @@ class Platform:
                 await asyncio.wait([task])
 
     async def _until_ready(self, stop: asyncio.Event) -> None:
-        async with asyncio.timeout(START_SECONDS), asyncio.TaskGroup() as tasks:
-            waiting = [tasks.create_task(hosted.ready.wait()) for hosted in self._hosted]
-            stopped = tasks.create_task(stop.wait())
-            everything = asyncio.gather(*waiting)
-            await asyncio.wait([everything, stopped], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*waiting, stopped):
-                task.cancel()
+        """Returns once all answer, or at `stop`."""
+
+        async def everything() -> None:
+            for hosted in self._hosted:
+                await hosted.ready.wait()
+
+        async with asyncio.timeout(START_SECONDS), TaskScope() as tasks:
+            waiting = [tasks.create_task(everything(), name="ready"), tasks.create_task(_set(stop), name="stop")]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     def _why_not_ready(self) -> str:
         missing = [hosted.status.name for hosted in self._hosted if not hosted.ready.is_set()]
@@ -139,6 +136,10 @@ class Platform:
             processes=tuple(hosted.status for hosted in self._hosted),
         )
         write_status(self._layout.state, status)
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 @contextmanager

@@ -60,12 +60,11 @@ def services_of(layout: Layout, *, lifeline: int, keep_replicas: bool) -> list[S
         return Service(name, address, package, to_environment(settings, prefix), start)
 
     address = {name: layout.socket(name) for name in ("auth", "registry", "deployer", "router", "portal", "reflection")}
-    peers = {"auth_address": address["auth"], "registry_address": address["registry"]}
     auth = AuthSettings(
         address=address["auth"],
         database=database("auth"),
         service_credentials_directory=layout.service_credentials,
-        bootstrap_token_file=layout.admin_token,
+        bootstrap_token_file=str(layout.admin_token),
     )
     registry = RegistrySettings(
         address=address["registry"],
@@ -75,7 +74,8 @@ def services_of(layout: Layout, *, lifeline: int, keep_replicas: bool) -> list[S
     )
     deployer = DeployerSettings(
         address=address["deployer"],
-        **peers,
+        auth_address=address["auth"],
+        registry_address=address["registry"],
         database=database("deployer"),
         credential_file=layout.credential("deployer"),
         data_directory=layout.data / "deployer",
@@ -86,7 +86,8 @@ def services_of(layout: Layout, *, lifeline: int, keep_replicas: bool) -> list[S
     router = RouterSettings(
         address=address["router"],
         xds_address=layout.socket("xds"),
-        **peers,
+        auth_address=address["auth"],
+        registry_address=address["registry"],
         deployer_address=address["deployer"],
         portal_http_address=address["portal"],
         portal_grpc_address=address["reflection"],
@@ -96,7 +97,8 @@ def services_of(layout: Layout, *, lifeline: int, keep_replicas: bool) -> list[S
     gateway = GatewaySettings(
         http_address=address["portal"],
         grpc_address=address["reflection"],
-        **peers,
+        auth_address=address["auth"],
+        registry_address=address["registry"],
         deployer_address=address["deployer"],
         router_address=address["router"],
         credential_file=layout.credential("portal"),

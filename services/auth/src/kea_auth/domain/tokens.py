@@ -12,7 +12,7 @@ import jwt
 from kea_core.clock import Clock
 from kea_core.errors import FieldOutOfBounds, FieldViolation
 from kea_core.principal import Principal
-from kea_core.roles import SERVICE_ROLES
+from kea_core.roles import SERVICE_ROLES, implies
 from kea_core.tokens import ALGORITHM, AUDIENCE, ISSUER
 
 from kea_auth.domain.errors import RoleNotHeld, ServiceCredentialInvalid
@@ -51,14 +51,14 @@ class Tokens:
 
         Raises:
             FieldOutOfBounds: the time to live is.
-            RoleNotHeld: a role is not the caller's.
+            RoleNotHeld: a role is not the caller's, and may do something that the caller may not.
         """
         asked = DEFAULT_TTL if ttl is None else ttl
         if not SHORTEST_TTL <= asked <= LONGEST_TTL:
             description = f"is {asked.total_seconds():g} s; expected 60 s to 86400 s"
             raise FieldOutOfBounds([FieldViolation("ttl", description)])
         for role in roles:
-            if role not in caller.roles:
+            if role not in caller.roles and not implies(caller.roles, role):
                 raise RoleNotHeld(role, caller.subject)
         latest = datetime.fromtimestamp(caller.expires_at, UTC)
         return await self._make(caller.subject, roles or caller.roles, asked, latest)

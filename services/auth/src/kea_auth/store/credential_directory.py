@@ -32,7 +32,7 @@ class CredentialDirectory:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            log.error("credential is not readable", extra={"account": account, "problem": repr(error)})  # noqa: TRY400
+            log.error("credential is not readable", extra={"account": account, "problem": repr(error)})  # noqa: TRY400 - one line says it
             return None
         if mode & EXPOSED:
             log.error("credential is exposed to other users", extra={"account": account, "mode": f"{mode & 0o777:o}"})

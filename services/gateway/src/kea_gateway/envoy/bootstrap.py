@@ -15,6 +15,8 @@ TYPES = "type.googleapis.com"
 HTTP = f"{TYPES}/envoy.extensions.filters.http"
 ADS = {"ads": {}, "resource_api_version": "V3"}
 XDS_CLUSTER = "xds"
+XDS_RETRY = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+"""How soon a router that was away is tried again. By default up to 30 s, in which no change would arrive."""
 SCOPED_ROUTES = "endpoints"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 SCOPE_HEADER = "x-kea-model"
@@ -35,19 +37,23 @@ def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
             "ads_config": {
                 "api_type": "DELTA_GRPC",
                 "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+                "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER, "retry_policy": XDS_RETRY}}],
                 "set_node_on_first_message_only": True,
             },
             "cds_config": ADS,
         },
         "static_resources": {"listeners": [_listener(settings)], "clusters": [_xds_cluster(settings.xds_address)]},
-        "layered_runtime": {
-            "layers": [
-                {
-                    "name": "bounds",
-                    "static_layer": {"overload.global_downstream_max_connections": settings.max_connections},
-                }
-            ]
+        "overload_manager": {"resource_monitors": [_most_connections(settings.max_connections)]},
+    }
+
+
+def _most_connections(count: int) -> dict[str, Any]:
+    monitor = "downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"{TYPES}/envoy.extensions.resource_monitors.{monitor}",
+            "max_active_downstream_connections": count,
         },
     }
 
@@ -95,6 +101,7 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
 def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
     """The order matters: who calls, which model, may they, and only then what the request says."""
     lua = resources.files("kea_gateway.envoy").joinpath("scope.lua").read_text(encoding="utf-8")
+    lua = f"local MAX_BODY_BYTES = {settings.max_body_bytes}\n{lua}"
     return [
         {
             "name": JWT_FILTER,

@@ -12,7 +12,7 @@ REASONS: dict[int, tuple[str, str, int, str]] = {
     400: ("BAD_REQUEST", "Bad Request", 3, BODY),
     401: ("TOKEN_INVALID", "Unauthorized", 16, BODY),
     403: ("PERMISSION_MISSING", "Forbidden", 7, "the token does not carry a role that may do this"),
-    404: ("NOT_FOUND", "Not Found", 5, "nothing is served under this address"),
+    404: ("NOT_FOUND", "Not Found", 5, "no such address, model or version"),
     405: ("METHOD_NOT_ALLOWED", "Method Not Allowed", 12, BODY),
     408: ("REQUEST_TIMEOUT", "Request Timeout", 4, BODY),
     413: ("BODY_TOO_LARGE", "Content Too Large", 8, BODY),
@@ -31,9 +31,10 @@ MANAGEMENT = r"/api(/.*)?"
 
 
 def local_reply_config() -> dict[str, Any]:
-    """Returns Envoy's `local_reply_config`: per shape and status a mapper, the typed JSON's problem last, for all paths.
+    """Returns Envoy's `local_reply_config`: per shape and status a mapper.
 
-    The transcoder's refusals come after the path was rewritten; they are known by the original one.
+    The typed JSON's problem comes last, for all paths. The transcoder's refusals come after the path was
+    rewritten; they are known by the original one.
     """
     mappers: list[dict[str, Any]] = []
     for status, (reason, title, code, text) in REASONS.items():

@@ -1,5 +1,6 @@
 -- Chooses the scope of a request: the endpoint it is for, or everything else ("@management").
 -- Scoped routes are selected by the header x-kea-model, so a caller's own must not survive.
+-- MAX_BODY_BYTES is set by a line before this one (bootstrap.py).
 
 local GRPC = "/inference.GRPCInferenceService/"
 local FIELDS = "envoy.filters.http.grpc_field_extraction"
@@ -78,6 +79,11 @@ function envoy_on_request(handle)
   if version then headers:add("x-kea-model-version", version) end
   if method and method ~= "" then headers:add("x-kea-method", method) end
   handle:clearRouteCache()
+  -- Refused before it is sent on: a model server that answers early would cut the sender off before it reads the answer.
+  local length = tonumber(headers:get("content-length") or "")
+  if scope ~= MANAGEMENT and length and length > MAX_BODY_BYTES then
+    handle:respond({[":status"] = "413"}, "the body has " .. length .. " bytes; expected at most " .. MAX_BODY_BYTES)
+  end
 end
 
 -- Envoy says UNIMPLEMENTED where it has no route; a model that is not there is NOT_FOUND.

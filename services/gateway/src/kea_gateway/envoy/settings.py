@@ -30,6 +30,8 @@ class EnvoySettings:
     """Connections at once; further ones wait."""
     max_streams: int = 1_000
     """Requests at once on one HTTP/2 connection."""
+    max_body_bytes: int = 128 * 1024 * 1024
+    """Largest body of an inference request that says its length; model servers hold all others to their own bound."""
     buffer_bytes: int = 1_048_576
     """Bytes held per connection before the sender is slowed down. It must hold the first part of a gRPC message, from
     which the model's name is read."""

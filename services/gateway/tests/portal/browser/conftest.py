@@ -14,14 +14,10 @@ from starlette.routing import Mount, Route
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from browser import CHROMIUM, Page, open_browser
+from kea_core.testing.browser import Page, open_browser
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.memory_catalog import MemoryCatalog
 from portal_site import Site
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: drives a headless Chromium")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,8 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="there is no Chromium"))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from browser import Page
+from kea_core.testing.browser import Page
 from portal_site import Site
 
 SWAGGER = "document.querySelector('.swagger-ui .opblock, .swagger-ui .opblock-tag-section')"

@@ -53,10 +53,11 @@ class TokenServiceServicer:
     """
 
     def CreateToken(self, request, context):
-        """Makes a token for the caller itself, with the caller's roles or fewer.
+        """Makes a token for the caller itself, with the caller's roles, or others that
+        may do no more.
 
-        Errors: PERMISSION_DENIED `ROLE_NOT_HELD` where a role is asked for that the
-        caller does not hold.
+        Errors: PERMISSION_DENIED `ROLE_NOT_HELD` where a role is asked for that may do
+        something the caller may not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

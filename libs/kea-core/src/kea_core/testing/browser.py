@@ -98,7 +98,7 @@ class Page:
 @asynccontextmanager
 async def open_browser() -> AsyncGenerator[Page, None]:
     """Starts a browser with one tab, and ends it."""
-    assert CHROMIUM is not None
+    assert CHROMIUM is not None, "Chromium is needed; on Debian: apt-get install chromium"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             *(CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
