@@ -13,6 +13,7 @@ MEMBERS := $(sort $(wildcard libs/*/ services/*/))
 # uv lays everything out; where the machine has none, one is put into .tools
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 ARGS ?=
+PORT ?= 8080
 
 ##@ Everyday
 .PHONY: help
@@ -34,7 +35,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml $(wildcard libs/*/pyproject.tom
 
 .PHONY: demo
 demo: setup ## Start KEA on port 8080, push and deploy two models, predict, print their docs' addresses
-	CI=$(CI) $(BIN)/python examples/demo.py
+	CI='$(CI)' tools/demo.sh $(BIN) $(PORT)
 
 .PHONY: clean
 clean: ## Remove what was made here

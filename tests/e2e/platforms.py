@@ -31,6 +31,8 @@ class RunningPlatform:
 
     data: Path
     port: int
+    database: str = ""
+    """URL of a PostgreSQL database; empty for SQLite files."""
 
     @property
     def url(self) -> str:
@@ -68,12 +70,13 @@ class RunningPlatform:
 def environment(platform: RunningPlatform) -> dict[str, str]:
     """Returns an environment in which `kea` finds this platform and no other."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KEA_")}
-    return clean | {"KEA_URL": platform.url, "KEA_HOME": str(platform.data.parent), "KEA_DATA": str(platform.data)}
+    clean |= {"KEA_URL": platform.url, "KEA_HOME": str(platform.data.parent), "KEA_DATA": str(platform.data)}
+    return clean | ({"KEA_DATABASE": platform.database} if platform.database else {})
 
 
-def start(data: Path, *options: str, port: int | None = None) -> RunningPlatform:
+def start(data: Path, *options: str, port: int | None = None, database: str = "") -> RunningPlatform:
     """Starts a platform on `data` and returns once it is ready."""
-    platform = RunningPlatform(data, port or free_port())
+    platform = RunningPlatform(data, port or free_port(), database)
     platform.kea("up", "--detach", "--port", str(platform.port), "--data", str(data), *options)
     return platform
 

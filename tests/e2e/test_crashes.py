@@ -14,11 +14,14 @@ from callers import FLOWER, Callers
 from platforms import KEA, RunningPlatform, environment, free_port, save_iris, start, stop, until
 
 
-@pytest.fixture(scope="module")
-def separate(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningPlatform, None, None]:
-    """A platform of several processes, with the iris model on two replicas."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def separate(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[RunningPlatform, None, None]:
+    """A platform of several processes on each database, with the iris model on two replicas."""
     directory = tmp_path_factory.mktemp("separate")
-    running = start(directory / "data", "--processes")
+    database = str(request.getfixturevalue("postgresql")) if request.param == "postgresql" else ""
+    running = start(directory / "data", "--processes", database=database)
     try:
         model, example = save_iris(directory)
         running.kea("models", "push", "iris", str(model), "--example", str(example))

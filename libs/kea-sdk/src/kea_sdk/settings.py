@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import platformdirs
 import yaml
+from kea_core.settings import Secret
 
 from kea_sdk.errors import SettingsError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_PROJECT = "default"
-_KEYS = ("url", "token", "project", "data")
+_KEYS = ("url", "token", "project", "data", "database")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -93,6 +94,23 @@ def read_settings(
         token_file=token_file,
         data=place,
     )
+
+
+def database_url(environment: Mapping[str, str] | None = None) -> Secret:
+    """Returns the database of this machine's platform: `KEA_DATABASE`, or the configuration file's `database`.
+
+    Empty: it keeps its tables in files below its data. Never an argument: it may carry a password, and arguments can
+    be listed by others.
+
+    Raises:
+        SettingsError: it is not PostgreSQL's.
+    """
+    env = os.environ if environment is None else environment
+    found = env.get("KEA_DATABASE") or _read_config(config_file(env)).get("database") or ""
+    if found and not found.startswith("postgresql://"):
+        problem = "KEA_DATABASE is not usable; expected postgresql://USER:PASSWORD@HOST/DATABASE"
+        raise SettingsError(problem)
+    return Secret(found)
 
 
 def home_directory(environment: Mapping[str, str] | None = None) -> Path:

@@ -34,11 +34,17 @@ def up(
     ] = "127.0.0.1",
     processes: Annotated[bool, typer.Option("--processes", help="Run every service as a process of its own.")] = False,
 ) -> None:
-    """Start KEA on this machine, and run it until Ctrl-C."""
+    """Start KEA on this machine, and run it until Ctrl-C.
+
+    Tables are kept in files, or in the PostgreSQL database that KEA_DATABASE names (postgresql://USER:PASSWORD@HOST/NAME).
+    """
     from kea_sdk.platform import command
     from kea_sdk.platform.options import UpOptions
+    from kea_sdk.settings import database_url
 
-    options = UpOptions(data=shared.place(), host=host, port=port, detach=detach, processes=processes)
+    options = UpOptions(
+        data=shared.place(), host=host, port=port, detach=detach, processes=processes, database=database_url()
+    )
     found = command.up(options)
     if detach:
         sys.stdout.write(f"KEA is ready at {found.url}; docs at {found.url}/docs\n")

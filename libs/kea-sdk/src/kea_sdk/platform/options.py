@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from kea_core.settings import Secret
 
 START_SECONDS = 60.0
 """Longest time until everything answers; on a quiet machine it takes about two seconds."""
@@ -23,6 +25,9 @@ class UpOptions:
     """Whether to return once the platform is ready and leave it running."""
     processes: bool = False
     """Whether every service is a process of its own, started again when it dies."""
+
+    database: Secret = field(default_factory=lambda: Secret(""))
+    """URL of a PostgreSQL database, in which each service has a schema of its own. Empty: SQLite files below `data`."""
 
     @property
     def url(self) -> str:

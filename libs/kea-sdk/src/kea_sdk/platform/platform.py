@@ -55,7 +55,7 @@ class Platform:
 
     def _build(self, lifeline: int) -> list[Hosted]:
         separate = self._options.processes
-        services = services_of(self._layout, lifeline=lifeline, keep_replicas=separate)
+        services = services_of(self._layout, self._options.database, lifeline=lifeline, keep_replicas=separate)
         hosted: list[Hosted] = []
         for service in services:
             if separate:

@@ -14,7 +14,7 @@ import kea_registry.main
 import kea_router.main
 from kea_auth.settings import AuthSettings
 from kea_core.database import DatabaseSettings
-from kea_core.settings import to_environment
+from kea_core.settings import Secret, to_environment
 from kea_deployer.settings import DeployerSettings
 from kea_gateway.settings import GatewaySettings
 from kea_registry.settings import RegistrySettings
@@ -36,16 +36,19 @@ class Service:
     """`run(stop, ready)` in this process."""
 
 
-def services_of(layout: Layout, *, lifeline: int, keep_replicas: bool) -> list[Service]:
+def services_of(layout: Layout, database_url: Secret, *, lifeline: int, keep_replicas: bool) -> list[Service]:
     """Returns the services in the order of their start.
 
     Args:
         layout: where everything lies.
+        database_url: of PostgreSQL; empty for SQLite files.
         lifeline: read end of the platform's lifeline, inherited by every process.
         keep_replicas: whether model servers outlive the deployer, because it is restarted apart from the platform.
     """
 
     def database(service: str) -> DatabaseSettings:
+        if database_url.reveal():
+            return DatabaseSettings(url=database_url.reveal(), schema=f"kea_{service}")
         return DatabaseSettings(url=layout.database(service))
 
     metrics = CollectorRegistry
