@@ -50,7 +50,7 @@ class DatabaseSettings:
     def __repr__(self) -> str:
         try:
             url = make_url(self.url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             return "DatabaseSettings(url=***)"  # whatever it is, a password may be in it
         shown = url.set(query={}).render_as_string(hide_password=True)  # drivers take passwords there as well
         return f"DatabaseSettings(url={shown!r}, schema={self.schema!r})"
@@ -116,7 +116,10 @@ def make_engine(settings: DatabaseSettings) -> AsyncEngine:
 
 def _server_settings(settings: DatabaseSettings) -> dict[str, str]:
     lock = {"lock_timeout": str(int(settings.lock_timeout_seconds * 1000))}
-    return lock | {"search_path": settings.schema} if settings.schema else lock
+    if not settings.schema:
+        return lock
+    quoted = settings.schema.replace('"', '""')
+    return lock | {"search_path": f'"{quoted}"'}
 
 
 def _sqlite_engine(url: URL, settings: DatabaseSettings) -> AsyncEngine:
@@ -168,7 +171,10 @@ async def migrate(settings: DatabaseSettings, migrations: Path) -> None:
 def _upgrade(connection: sa.Connection, settings: DatabaseSettings, migrations: Path) -> None:
     if connection.dialect.name == "postgresql":
         key = int.from_bytes(hashlib.sha256(f"kea {settings.schema}".encode()).digest()[:8], "big", signed=True)
+        # Another's migrations may take as long as they need; only what they themselves wait for is bounded.
+        connection.execute(sa.text("SELECT 1"))
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         if settings.schema:
             connection.execute(sa.schema.CreateSchema(settings.schema, if_not_exists=True))
     alembic.command.upgrade(alembic_config(connection, migrations), "head")

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import re
+
 from google.protobuf import duration_pb2, timestamp_pb2
 from kea.common.v1 import condition_pb2
 from kea.deployer.v1 import deployment_pb2
 from kea.router.v1 import endpoint_pb2
+from kea_core.errors import FieldOutOfBounds, FieldViolation
+from kea_core.validation import name_expression, resource_pattern
 
 from kea_router.domain.deployment import Deployment, Replica
 from kea_router.domain.endpoint import Endpoint, Target
 from kea_router.domain.endpoint_status import Condition, EndpointState, EndpointStatus
 from kea_router.domain.endpoints import Wanted
+from kea_router.translate.clusters import address_of
 
 STATES = {
     EndpointState.UNAVAILABLE: endpoint_pb2.Endpoint.STATE_UNAVAILABLE,
     EndpointState.ACTIVE: endpoint_pb2.Endpoint.STATE_ACTIVE,
 }
+
+
+MAX_MESSAGE = 4096
+"""Longest message of a condition, in characters."""
+
+
+class DeploymentUnreadable(Exception):
+    """A deployment that does not say what routing needs of it."""
+
+
+def endpoint_name(name: str, field: str) -> str:
+    """Returns a name that is an endpoint's; validation lets fields through that identify a message.
+
+    Raises:
+        FieldOutOfBounds: it is not.
+    """
+    pattern = resource_pattern("kea.dev/Endpoint")
+    if not re.fullmatch(name_expression(pattern), name):
+        raise FieldOutOfBounds([FieldViolation(field, f"is {name[:100]!r}; expected {pattern}")])
+    return name
 
 
 def endpoint_to_proto(endpoint: Endpoint, status: EndpointStatus) -> endpoint_pb2.Endpoint:
@@ -46,14 +71,25 @@ def wanted_from_proto(message: endpoint_pb2.Endpoint) -> Wanted:
 
 
 def deployment_from_proto(message: deployment_pb2.Deployment) -> Deployment:
-    """Returns what routing needs of a deployment."""
+    """Returns what routing needs of a deployment.
+
+    Raises:
+        DeploymentUnreadable: its version is not a number, or an address is none.
+    """
+    _, _, version = message.model_version.rpartition("/")
+    if not version.isascii() or not version.isdecimal():
+        problem = f"{message.name} is of version {version[:100]!r}; expected a number"
+        raise DeploymentUnreadable(problem)
     ready = (replica for replica in message.replicas if replica.state == deployment_pb2.Replica.STATE_READY)
-    replicas = (Replica(replica.id, replica.http_address, replica.grpc_address) for replica in ready)
-    return Deployment(
-        name=message.name,
-        version=int(message.model_version.rpartition("/")[2]),
-        replicas=tuple(sorted(replicas, key=lambda replica: replica.id)),
-    )
+    replicas = [Replica(replica.id, replica.http_address, replica.grpc_address) for replica in ready]
+    for address in (address for r in replicas for address in (r.http_address, r.grpc_address) if address):
+        try:
+            address_of(address)
+        except ValueError as error:
+            problem = f"{message.name} has a replica at {address[:100]!r}; expected unix:PATH or HOST:PORT"
+            raise DeploymentUnreadable(problem) from error
+    replicas.sort(key=lambda replica: replica.id)
+    return Deployment(name=message.name, version=int(version), replicas=tuple(replicas))
 
 
 def timestamp(seconds: float) -> timestamp_pb2.Timestamp:
@@ -70,5 +106,5 @@ def _seconds(duration: duration_pb2.Duration) -> float:
 def _condition(condition: Condition) -> condition_pb2.Condition:
     status = condition_pb2.Condition.STATUS_TRUE if condition.holds else condition_pb2.Condition.STATUS_FALSE
     return condition_pb2.Condition(
-        type=condition.type, status=status, reason=condition.reason, message=condition.message
+        type=condition.type, status=status, reason=condition.reason, message=condition.message[:MAX_MESSAGE]
     )

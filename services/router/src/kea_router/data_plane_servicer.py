@@ -40,8 +40,10 @@ class DataPlaneServicer(data_plane_service_pb2_grpc.DataPlaneServiceServicer):
             id=stream.node_id, connect_time=timestamp(stream.connect_time), synced=self._publisher.synced(stream)
         )
         for type_url, subscription in sorted(stream.subscriptions.items()):
+            if not subscription.begun:
+                continue
             status = node.types.add(
-                type_url=type_url, acknowledged_count=len(subscription.held), last_refusal=subscription.refusal
+                type_url=type_url, acknowledged_count=len(subscription.held), last_refusal=subscription.problem
             )
             if type_url in stream.refuse_times:
                 status.refuse_time.CopyFrom(timestamp(stream.refuse_times[type_url]))

@@ -13,7 +13,7 @@ from kea_core.idempotency import digest_of
 from kea_core.pages import page_token, read_page
 from kea_core.resource_name import parse_name
 
-from kea_router.convert import endpoint_to_proto, wanted_from_proto
+from kea_router.convert import endpoint_name, endpoint_to_proto, wanted_from_proto
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.endpoint_status import EndpointStatus
 from kea_router.domain.endpoints import Endpoints
@@ -72,7 +72,7 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         """Changes an endpoint."""
         del context
         endpoint = await self._endpoints.update(
-            request.endpoint.name,
+            endpoint_name(request.endpoint.name, "endpoint.name"),
             wanted_from_proto(request.endpoint),
             list(request.update_mask.paths),
             etag=request.endpoint.etag,

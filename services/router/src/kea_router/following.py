@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 
 import grpc
-from kea.deployer.v1 import deployment_service_pb2, deployment_service_pb2_grpc
+from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea_core.change_feed import Change
 from kea_core.watching import follow
 
-from kea_router.convert import deployment_from_proto
+from kea_router.convert import DeploymentUnreadable, deployment_from_proto
 from kea_router.domain.endpoints import Endpoints
 from kea_router.domain.ports import EndpointStore
 from kea_router.publication import World
+
+log = logging.getLogger(__name__)
 
 
 async def follow_endpoints(store: EndpointStore, endpoints: Endpoints, world: World) -> None:
@@ -21,7 +24,7 @@ async def follow_endpoints(store: EndpointStore, endpoints: Endpoints, world: Wo
         if isinstance(change, Change):
             world.set_endpoint(change.name, None if change.deleted else await endpoints.find(change.name))
         else:
-            world.endpoints_known.set()
+            world.endpoints_told()
 
 
 async def follow_deployments(channel: grpc.aio.Channel, world: World) -> None:
@@ -33,11 +36,20 @@ async def follow_deployments(channel: grpc.aio.Channel, world: World) -> None:
         async for response in stub.WatchDeployments(request, wait_for_ready=True):
             kind = response.WhichOneof("change")
             if kind == "upserted":
-                world.set_deployment(response.upserted.name, deployment_from_proto(response.upserted))
+                _take(world, response.upserted)
             elif kind == "deleted":
                 world.set_deployment(response.deleted, None)
             else:
-                world.deployments_known.set()
+                world.deployments_told()
             yield response.revision
 
-    await follow("deployments", watch, forget=world.forget_deployments)
+    await follow("deployments", watch, forget=world.doubt_deployments)
+
+
+def _take(world: World, message: deployment_pb2.Deployment) -> None:
+    try:
+        world.set_deployment(message.name, deployment_from_proto(message))
+    except DeploymentUnreadable as error:
+        # One that makes no sense must not keep all others from being followed.
+        log.error("deployment left as it was", extra={"deployment": message.name, "problem": str(error)})  # noqa: TRY400 - no trace is needed
+        world.keep_deployment(message.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -34,9 +35,23 @@ from kea_router.translate.management_routes import Backends
 from kea_router.xds.ads import AggregatedDiscoveryServicer
 from kea_router.xds.publisher import PublicationMetrics, Publisher
 
+log = logging.getLogger(__name__)
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 XDS_GRACE_SECONDS = 0.5
 """ADS streams never end by themselves, and Envoy goes on with what it has."""
+XDS_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    # A stream's first message names all that an Envoy holds: 80 bytes for each of tens of thousands.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # Envoys ping every 10 s, mostly without anything to say; by default that is an offence, and the stream is ended.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # An Envoy that vanishes without a word must not be waited for: endpoints would be reconciling for ever.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
+FORGET_SECONDS = 3600.0
+"""How often the change feed forgets old removals."""
 
 
 async def run(
@@ -51,7 +66,8 @@ async def run(
         tokens = ServiceTokens(auth, "router", secret)
         deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens))
 
-        store = SqlEndpointStore(sessions, ChangeFeed(sessions, FEED), SeenRequests(REQUESTS))
+        feed = ChangeFeed(sessions, FEED)
+        store = SqlEndpointStore(sessions, feed, SeenRequests(REQUESTS))
         endpoints = Endpoints(store, clock=utc_now)
         publisher = Publisher(PublicationMetrics(metrics))
         world = World(publisher, _backends(settings))
@@ -74,6 +90,7 @@ async def run(
                 tasks.create_task(follow_endpoints(store, endpoints, world), name="endpoints"),
                 tasks.create_task(follow_deployments(deployer, world), name="deployments"),
                 tasks.create_task(world.publish_forever(), name="publication"),
+                tasks.create_task(_forget_removals(feed), name="forget removals"),
             ]
 
             async def announce() -> None:
@@ -85,10 +102,20 @@ async def run(
             await cancel_after(stop, background)
 
 
+async def _forget_removals(feed: ChangeFeed) -> None:
+    while True:
+        try:
+            await feed.forget_old()
+        except Exception:
+            # A database that is away for a while must not end a process that Envoys rely on.
+            log.exception("removals not forgotten; tried again later")
+        await asyncio.sleep(FORGET_SECONDS)
+
+
 @asynccontextmanager
 async def serve_xds(address: str, publisher: Publisher) -> AsyncGenerator[None, None]:
     """Serves delta ADS on a listener of its own."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=XDS_OPTIONS)
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(AggregatedDiscoveryServicer(publisher), server)
     listen(server, address)
     await server.start()

@@ -14,9 +14,10 @@ from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
 from kea_router.translate.endpoint_routes import endpoint_resources
 from kea_router.translate.management_routes import Backends, management_resources
+from kea_router.translate.policy import PolicyMissingError
 from kea_router.xds.publisher import Publisher
 from kea_router.xds.resource import CLUSTER, ENDPOINTS, ROUTES, SCOPE, Key, Resource
-from kea_router.xds.snapshot import Change
+from kea_router.xds.snapshot import Delta, InconsistentError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ QUIET_SECONDS = 0.001
 """A change goes out when none has followed it for so long …"""
 LONGEST_SECONDS = 0.02
 """… and at the latest after so long."""
+RETRY_SECONDS = 1.0
+"""A publication that was withheld is tried again after so long, or with the next change."""
 
 
 class World:
@@ -34,15 +37,17 @@ class World:
         self._backends = backends
         self._endpoints: dict[str, Endpoint] = {}
         self._deployments: dict[str, Deployment] = {}
+        self._doubted: set[str] = set()
         self._users: defaultdict[str, set[str]] = defaultdict(set)
+        """Endpoints by the deployments they lead to; none without."""
         self._jwks = ""
+        self._dirty_keys = False
         self._dirty_endpoints: set[str] = set()
         self._dirty_deployments: set[str] = set()
+        self._withheld = ""
         self._changed = asyncio.Event()
-        self.endpoints_known = asyncio.Event()
-        """Set once all endpoints there are have been seen."""
-        self.deployments_known = asyncio.Event()
-        """Set once all deployments there are have been seen; until then none is taken for gone."""
+        self._endpoints_known = asyncio.Event()
+        self._deployments_known = asyncio.Event()
         self.published = asyncio.Event()
         """Set once the first configuration, with keys and all endpoints, is published."""
 
@@ -51,6 +56,8 @@ class World:
         before = self._endpoints.pop(name, None)
         for target in before.targets if before else ():
             self._users[target.deployment].discard(name)
+            if not self._users[target.deployment]:
+                del self._users[target.deployment]
             self._dirty_deployments.add(target.deployment)
         if endpoint is not None:
             self._endpoints[name] = endpoint
@@ -60,46 +67,68 @@ class World:
         self._dirty_endpoints.add(name)
         self._changed.set()
 
+    def endpoints_told(self) -> None:
+        """Notes that all endpoints there are have been told."""
+        self._endpoints_known.set()
+
     def set_deployment(self, name: str, deployment: Deployment | None) -> None:
         """Takes a deployment as it is now; None where it is gone."""
+        self._doubted.discard(name)
         before = self._deployments.pop(name, None)
         if deployment is not None:
             self._deployments[name] = deployment
-        if (before and before.version) != (deployment and deployment.version):
-            self._dirty_endpoints |= self._users[name]
+        users = self._users.get(name)
+        if before == deployment or not users:
+            return
+        if before is None or deployment is None or before.version != deployment.version:
+            self._dirty_endpoints |= users
         self._dirty_deployments.add(name)
         self._changed.set()
 
-    def forget_deployments(self) -> None:
-        """Marks all as unknown before they are told anew."""
-        for name in list(self._deployments):
+    def keep_deployment(self, name: str) -> None:
+        """Leaves a deployment as it is known."""
+        self._doubted.discard(name)
+
+    def doubt_deployments(self) -> None:
+        """Notes that all are told anew, because removals may have been missed. Until they are, what is known holds."""
+        self._doubted = set(self._deployments)
+
+    def deployments_told(self) -> None:
+        """Notes that all deployments there are have been told."""
+        for name in sorted(self._doubted):
             self.set_deployment(name, None)
+        self._deployments_known.set()
 
     def set_keys(self, jwks: str) -> None:
         """Takes auth's key set (JSON)."""
         self._jwks = jwks
+        self._dirty_keys = True
         self._changed.set()
 
     def status(self, endpoint: Endpoint) -> EndpointStatus:
         """Returns how an endpoint is doing."""
-        current = self._endpoints.get(endpoint.name)
         keys = list(_keys(endpoint))
-        seen = current is not None and current.revision >= endpoint.revision
-        acknowledged = seen and endpoint.name not in self._dirty_endpoints and self._publisher.acknowledged(keys)
-        publication = Publication(acknowledged, self._publisher.refusal(keys))
-        return status_of(endpoint, self._deployments, publication)
+        published = self._is_published(endpoint)
+        acknowledged = published and self._publisher.acknowledged(keys)
+        problem = self._publisher.refusal(keys) if published else self._withheld
+        return status_of(endpoint, self._deployments, Publication(acknowledged, problem))
+
+    def _is_published(self, endpoint: Endpoint) -> bool:
+        """Whether what is published is what this very endpoint asks for."""
+        current = self._endpoints.get(endpoint.name)
+        if current is None or current.revision < endpoint.revision or endpoint.name in self._dirty_endpoints:
+            return False
+        return self._dirty_deployments.isdisjoint(target.deployment for target in endpoint.targets)
 
     async def publish_forever(self) -> None:
-        """Publishes what changes; begins when keys, endpoints and deployments are known."""
-        await self.endpoints_known.wait()
-        await self.deployments_known.wait()
-        self._publisher.publish(Change(tuple(management_resources(self._backends))))
+        """Publishes what changes. The first publication is whole: it waits for keys, endpoints and deployments."""
+        await self._endpoints_known.wait()
+        await self._deployments_known.wait()
         while True:
             await self._changed.wait()
             await self._quiet()
-            if self._jwks:
-                self._publish()
-                self.published.set()
+            if self._jwks and not self.publish():
+                await self._pause()
 
     async def _quiet(self) -> None:
         """Waits until changes pause."""
@@ -110,11 +139,40 @@ class World:
             await asyncio.sleep(QUIET_SECONDS)
         self._changed.clear()
 
-    def _publish(self) -> None:
-        upserted: list[Resource] = [jwt_filter(self._jwks)]
+    async def _pause(self) -> None:
+        """Waits for the next change, but not for long, and has everything published again."""
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._changed.wait()
+        except TimeoutError:
+            self._changed.set()
+
+    def publish(self) -> bool:
+        """Publishes what is dirty; False where that would be wrong, and what was published stays."""
+        try:
+            self._publisher.publish(self._delta())
+        except (InconsistentError, PolicyMissingError, ValueError) as error:
+            # The next change may mend it, or a person; ending the process would mend nothing.
+            log.exception("publication withheld; the last good one stays")
+            self._publisher.withhold()
+            self._withheld = str(error)
+            return False
+        self._withheld = ""
+        self._dirty_keys = False
+        self._dirty_deployments.clear()
+        self._dirty_endpoints.clear()
+        self.published.set()
+        return True
+
+    def _delta(self) -> Delta:
+        upserted: list[Resource] = []
         removed: list[Key] = []
+        if not self.published.is_set():
+            upserted += management_resources(self._backends)
+        if self._dirty_keys:
+            upserted.append(jwt_filter(self._jwks))
         for name in sorted(self._dirty_deployments):
-            if self._users[name]:
+            if name in self._users:
                 upserted += deployment_clusters(name)
                 upserted += deployment_endpoints(name, self._deployments.get(name))
             else:
@@ -125,16 +183,7 @@ class World:
                 upserted += endpoint_resources(endpoint, self._deployments)
             else:
                 removed += [Key(SCOPE, name), Key(ROUTES, name)]
-        self._dirty_deployments.clear()
-        self._dirty_endpoints.clear()
-        self._publisher.publish(Change(tuple(self._new(upserted)), tuple(removed)))
-
-    def _new(self, resources: Iterable[Resource]) -> Iterable[Resource]:
-        """Leaves out what is published already."""
-        for resource in resources:
-            published = self._publisher.snapshot.get(resource.key)
-            if published is None or published.version != resource.version:
-                yield resource
+        return Delta(tuple(upserted), tuple(removed))
 
 
 def _deployment_keys(deployment: str) -> list[Key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 BODY = "%LOCAL_REPLY_BODY%"
@@ -28,6 +29,8 @@ REASONS: dict[int, tuple[str, str, int, str]] = {
 
 INFERENCE = r"(/projects/[^/]+)?/v[12](/.*)?"
 MANAGEMENT = r"/api(/.*)?"
+MALFORMED = "the request is malformed: %RESPONSE_CODE_DETAILS%"
+"""Where Envoy refuses a request before it has read its path (an escaped slash, a bad header) it says nothing more."""
 
 
 def local_reply_config() -> dict[str, Any]:
@@ -37,21 +40,26 @@ def local_reply_config() -> dict[str, Any]:
     rewritten; they are known by the original one.
     """
     mappers: list[dict[str, Any]] = []
-    for status, (reason, title, code, text) in REASONS.items():
-        oip = {"error": text}
-        rpc = {
-            "code": code,
-            "message": text,
-            "details": [{"@type": ERROR_INFO, "reason": reason, "domain": DOMAIN, "metadata": {}}],
-        }
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": text, "reason": reason}
-        mappers += [
-            _mapper(status, "application/json", oip, _path(":path", INFERENCE)),
-            _mapper(status, "application/json", rpc, _path(":path", MANAGEMENT)),
-            _mapper(status, "application/json", rpc, _path("x-envoy-original-path", MANAGEMENT)),
-            _mapper(status, "application/problem+json", problem, None),
-        ]
+    for status, entry in REASONS.items():
+        mappers += _shapes(status, *entry)
     return {"mappers": mappers}
+
+
+def _shapes(status: int, reason: str, title: str, code: int, text: str) -> list[dict[str, Any]]:
+    oip = {"error": text}
+    rpc = {
+        "code": code,
+        "message": text,
+        "details": [{"@type": ERROR_INFO, "reason": reason, "domain": DOMAIN, "metadata": {}}],
+    }
+    detail = MALFORMED if text == BODY and status == HTTPStatus.BAD_REQUEST else text
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, "reason": reason}
+    return [
+        _mapper(status, "application/json", oip, _path(":path", INFERENCE)),
+        _mapper(status, "application/json", rpc, _path(":path", MANAGEMENT)),
+        _mapper(status, "application/json", rpc, _path("x-envoy-original-path", MANAGEMENT)),
+        _mapper(status, "application/problem+json", problem, None),
+    ]
 
 
 def _mapper(status: int, content_type: str, document: dict[str, Any], path: dict[str, Any] | None) -> dict[str, Any]:

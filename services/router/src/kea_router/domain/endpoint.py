@@ -14,6 +14,8 @@ WHOLE = 10_000
 """All requests of an endpoint, in basis points."""
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
+MIN_TIMEOUT_SECONDS = 0.001
+"""What Envoy counts in; it takes less than this for no bound at all."""
 MAX_TIMEOUT_SECONDS = 3600.0
 
 
@@ -71,5 +73,5 @@ class Endpoint:
         total = sum(target.weight for target in self.targets)
         if total != WHOLE:
             raise WeightsInvalid(total)
-        if not 0 <= self.timeout_seconds <= MAX_TIMEOUT_SECONDS:
+        if self.timeout_seconds and not MIN_TIMEOUT_SECONDS <= self.timeout_seconds <= MAX_TIMEOUT_SECONDS:
             raise TimeoutInvalid(self.timeout_seconds)

@@ -64,6 +64,6 @@ class TimeoutInvalid(InvalidArgument):
     reason = "TIMEOUT_INVALID"
 
     def __init__(self, seconds: float) -> None:
-        description = f"is {seconds} s; expected more than 0 s and at most 3600 s"
+        description = f"is {seconds} s; expected 0.001 s to 3600 s"
         violations = [FieldViolation("endpoint.timeout", description)]
         super().__init__(f"endpoint.timeout {description}", violations=violations, seconds=str(seconds))

@@ -52,7 +52,10 @@ class EndpointStore(Protocol):
     """Keeps endpoints."""
 
     def transaction(self, *, commit: bool = True) -> AbstractAsyncContextManager[EndpointTransaction]:
-        """Opens a transaction; without `commit` it is undone at its end (`validate_only`)."""
+        """Opens a transaction; without `commit` it is undone at its end (`validate_only`).
+
+        Nobody else writes before it ends.
+        """
         ...
 
     def reading(self) -> AbstractAsyncContextManager[EndpointTransaction]:

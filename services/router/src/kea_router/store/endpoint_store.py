@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from kea_core.change_feed import Change, ChangeFeed, Synced
+from kea_core.clock import as_utc
 from kea_core.database import Sessions, is_unique_violation
 from kea_core.idempotency import SeenRequests
 from kea_core.pages import Page
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kea_router.domain.endpoint import Endpoint, Target
 from kea_router.domain.errors import EndpointExists
-from kea_router.store.tables import ENDPOINTS
+from kea_router.store.tables import ENDPOINTS, FEED
 
 COLLECTION = "endpoints"
 
@@ -34,8 +34,10 @@ class SqlEndpointStore:
 
     @asynccontextmanager
     async def transaction(self, *, commit: bool = True) -> AsyncGenerator[SqlEndpointTransaction, None]:
-        """Opens a transaction."""
+        """Opens a transaction. One at a time, so that what is read (an etag, a request id) holds until it commits."""
         async with self._sessions.transaction() as session:
+            # SQLite has no such lock and needs none: its transactions write one at a time by themselves.
+            await session.execute(sa.select(FEED.head.c.revision).with_for_update())
             yield SqlEndpointTransaction(session, self._feed, self._requests)
             if not commit:
                 await session.rollback()
@@ -125,11 +127,6 @@ def _endpoint(row: sa.Row[Any]) -> Endpoint:
         allowed_roles=tuple(row.allowed_roles),
         timeout_seconds=row.timeout_seconds,
         revision=row.revision,
-        create_time=_utc(row.create_time),
-        update_time=_utc(row.update_time),
+        create_time=as_utc(row.create_time),
+        update_time=as_utc(row.update_time),
     )
-
-
-def _utc(time: datetime) -> datetime:
-    """SQLite forgets the zone; all our times are UTC."""
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

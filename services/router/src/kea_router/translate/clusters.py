@@ -44,11 +44,14 @@ def deployment_clusters(deployment: str) -> list[Resource]:
 
 
 def deployment_endpoints(name: str, deployment: Deployment | None) -> list[Resource]:
-    """Returns where a deployment's replicas answer; nowhere for one that is not known (yet)."""
+    """Returns where a deployment's replicas answer; nowhere for one that is not known (yet).
+
+    A replica without an address for a protocol does not speak it.
+    """
     replicas = deployment.replicas if deployment is not None else ()
     return [
-        _assignment(http_cluster(name), [replica.http_address for replica in replicas]),
-        _assignment(grpc_cluster(name), [replica.grpc_address for replica in replicas]),
+        _assignment(http_cluster(name), [replica.http_address for replica in replicas if replica.http_address]),
+        _assignment(grpc_cluster(name), [replica.grpc_address for replica in replicas if replica.grpc_address]),
     ]
 
 
@@ -59,7 +62,11 @@ def static_cluster(name: str, address: str, *, http2: bool) -> Resource:
 
 
 def address_of(text: str) -> address_pb2.Address:
-    """Returns the address written as `unix:PATH` or `HOST:PORT`."""
+    """Returns the address written as `unix:PATH` or `HOST:PORT`.
+
+    Raises:
+        ValueError: it is written in no such way.
+    """
     if text.startswith("unix:"):
         return address_pb2.Address(pipe=address_pb2.Pipe(path=text.removeprefix("unix:")))
     host, _, port = text.rpartition(":")

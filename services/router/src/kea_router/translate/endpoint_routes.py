@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
@@ -17,7 +17,7 @@ from kea_router.domain.deployment import Deployment
 from kea_router.domain.endpoint import Endpoint
 from kea_router.translate.clusters import grpc_cluster, http_cluster
 from kea_router.translate.names import INFERENCE_SERVICE, VERSION_HEADER, scope_key
-from kea_router.translate.policy import RBAC_FILTER, check_policies, header, packed, roles_policy, virtual_host
+from kea_router.translate.policy import RBAC_FILTER, header, packed, roles_policy, route_configuration
 from kea_router.translate.shares import shares
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
@@ -26,6 +26,7 @@ RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 """Only what cannot have reached a model: a method may have effects."""
 RETRIES = 3
 IDLE_SECONDS = 300
+"""Longest silence on a request, unless its time-out is longer: a model that computes for an hour says nothing."""
 NO_TOKENS = ("authorization", "cookie", "proxy-authorization")
 """Headers that a model never sees: it is its author's code, and the token would be good elsewhere."""
 NO_VERSION = "this version is not a target of the endpoint"
@@ -39,20 +40,12 @@ def no_transcoder() -> any_pb2.Any:
 def endpoint_resources(endpoint: Endpoint, deployments: Mapping[str, Deployment]) -> list[Resource]:
     """Returns the route configuration and the scope of an endpoint.
 
-    A request that names a version goes to the target that serves it, whatever its weight; one that names a version no
-    target serves is answered 404. All others are split by weight.
+    A request that names a version goes to the targets that serve it, even where their weight is 0; one that names a
+    version no target serves is answered 404. All others are split by weight.
     """
     project, name = parse_name(endpoint.name, "projects", "endpoints")
-    routes: list[route_components_pb2.Route] = []
-    for grpc in (True, False):
-        for target in endpoint.targets:
-            deployment = deployments.get(target.deployment)
-            if deployment is not None:
-                routes.append(_to_version(endpoint, target.deployment, deployment.version, grpc=grpc))
-        routes.append(_no_version(endpoint, grpc=grpc))
-        routes.append(_by_weight(endpoint, grpc=grpc))
-    configuration, _ = virtual_host(endpoint.name, routes)
-    check_policies(configuration)
+    routes = [*_routes(endpoint, deployments, grpc=True), *_routes(endpoint, deployments, grpc=False)]
+    configuration = route_configuration(endpoint.name, routes)
     clusters = [
         Key(CLUSTER, of(target.deployment)) for target in endpoint.targets for of in (http_cluster, grpc_cluster)
     ]
@@ -68,7 +61,28 @@ def endpoint_resources(endpoint: Endpoint, deployments: Mapping[str, Deployment]
     ]
 
 
+def _routes(
+    endpoint: Endpoint, deployments: Mapping[str, Deployment], *, grpc: bool
+) -> Iterator[route_components_pb2.Route]:
+    """Yields the routes of one protocol: by version, then what names a version that is not there, then all others."""
+    protocol = "grpc" if grpc else "http"
+    by_version: dict[int, dict[str, int]] = {}
+    for target in endpoint.targets:
+        deployment = deployments.get(target.deployment)
+        if deployment is not None:
+            by_version.setdefault(deployment.version, {})[target.deployment] = target.weight
+    for version, weights in sorted(by_version.items()):
+        match = _match(grpc=grpc, version=str(version))
+        # Those that are to get nothing get equal parts of what names their version.
+        chosen = weights if any(weights.values()) else dict.fromkeys(weights, 1)
+        yield _route(endpoint, f"{protocol} version {version}", match, route=_split(endpoint, chosen, grpc=grpc))
+    yield _no_version(endpoint, f"{protocol} other version", grpc=grpc)
+    weights = {target.deployment: target.weight for target in endpoint.targets}
+    yield _route(endpoint, protocol, _match(grpc=grpc), route=_split(endpoint, weights, grpc=grpc))
+
+
 def _match(*, grpc: bool, version: str | None = None) -> route_components_pb2.RouteMatch:
+    """Matches a protocol and, where given, the version a request names; `""` stands for any."""
     match = route_components_pb2.RouteMatch(prefix=f"/{INFERENCE_SERVICE}/" if grpc else "/")
     if version is not None:
         matcher = route_components_pb2.HeaderMatcher(name=VERSION_HEADER)
@@ -80,38 +94,30 @@ def _match(*, grpc: bool, version: str | None = None) -> route_components_pb2.Ro
     return match
 
 
-def _to_version(endpoint: Endpoint, deployment: str, version: int, *, grpc: bool) -> route_components_pb2.Route:
-    cluster = grpc_cluster(deployment) if grpc else http_cluster(deployment)
-    action = _action(endpoint)
-    action.cluster = cluster
-    match = _match(grpc=grpc, version=str(version))
-    return _route(endpoint, f"{'grpc' if grpc else 'http'} version {version}", match, route=action)
-
-
-def _by_weight(endpoint: Endpoint, *, grpc: bool) -> route_components_pb2.Route:
+def _split(endpoint: Endpoint, weights: Mapping[str, int], *, grpc: bool) -> route_components_pb2.RouteAction:
+    """Returns the way to deployments, in proportion to `weights`."""
     of = grpc_cluster if grpc else http_cluster
-    parts = shares({target.deployment: target.weight for target in endpoint.targets})
-    chosen = [(name, part) for name, part in sorted(parts.items()) if part]
+    chosen = [(name, part) for name, part in sorted(shares(weights).items()) if part]
     action = _action(endpoint)
     if len(chosen) == 1:
         action.cluster = of(chosen[0][0])
     else:
-        weights = [
+        clusters = [
             route_components_pb2.WeightedCluster.ClusterWeight(
                 name=of(name), weight=wrappers_pb2.UInt32Value(value=part)
             )
             for name, part in chosen
         ]
-        action.weighted_clusters.CopyFrom(route_components_pb2.WeightedCluster(clusters=weights))
-    return _route(endpoint, "grpc" if grpc else "http", _match(grpc=grpc), route=action)
+        action.weighted_clusters.CopyFrom(route_components_pb2.WeightedCluster(clusters=clusters))
+    return action
 
 
-def _no_version(endpoint: Endpoint, *, grpc: bool) -> route_components_pb2.Route:
+def _no_version(endpoint: Endpoint, name: str, *, grpc: bool) -> route_components_pb2.Route:
     match = _match(grpc=grpc, version="")
     answer = route_components_pb2.DirectResponseAction(status=404)
     if not grpc:
         answer.body.CopyFrom(base_pb2.DataSource(inline_string=NO_VERSION))
-    route = _route(endpoint, f"{'grpc' if grpc else 'http'} other version", match, direct_response=answer)
+    route = _route(endpoint, name, match, direct_response=answer)
     if grpc:
         # A direct response bypasses gRPC's status mapping; this is NOT_FOUND.
         route.response_headers_to_add.extend([header("grpc-status", "5"), header("grpc-message", NO_VERSION)])
@@ -129,11 +135,16 @@ def _action(endpoint: Endpoint) -> route_components_pb2.RouteAction:
         retry_host_predicate=[predicate],
         host_selection_retry_max_attempts=RETRIES,
     )
-    timeout = duration_pb2.Duration()
-    timeout.FromNanoseconds(round(endpoint.effective_timeout_seconds * 1e9))
+    seconds = endpoint.effective_timeout_seconds
     return route_components_pb2.RouteAction(
-        timeout=timeout, idle_timeout=duration_pb2.Duration(seconds=IDLE_SECONDS), retry_policy=retry
+        timeout=_duration(seconds), idle_timeout=_duration(max(IDLE_SECONDS, seconds)), retry_policy=retry
     )
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    made = duration_pb2.Duration()
+    made.FromNanoseconds(round(seconds * 1e9))
+    return made
 
 
 def _route(

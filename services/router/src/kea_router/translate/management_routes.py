@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2
 from kea_router.translate.clusters import static_cluster
 from kea_router.translate.endpoint_routes import TRANSCODER, no_transcoder
 from kea_router.translate.names import INFERENCE_SERVICE, MANAGEMENT_SCOPE
-from kea_router.translate.policy import RBAC_FILTER, anyone_policy, check_policies, header, virtual_host
+from kea_router.translate.policy import RBAC_FILTER, anyone_policy, header, route_configuration
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
 NAME = "management"
@@ -57,8 +57,7 @@ def management_resources(backends: Backends) -> list[Resource]:
     ]
     routes = [_grpc(prefix, cluster) for prefix, cluster in GRPC_PREFIXES]
     routes += [_documents("/api/docs"), _documents("/api/openapi.json"), _rest(), *_oip_server(), _rest_of_it()]
-    configuration, _ = virtual_host(NAME, routes)
-    check_policies(configuration)
+    configuration = route_configuration(NAME, routes)
     references = frozenset(Key(CLUSTER, resource.key.name) for resource in clusters)
     fragment = scoped_route_pb2.ScopedRouteConfiguration.Key.Fragment(string_key=MANAGEMENT_SCOPE)
     scope = scoped_route_pb2.ScopedRouteConfiguration(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-SCOPED_ROUTES = "endpoints"
-"""Name of the scoped route configurations, for the listener."""
 MANAGEMENT_SCOPE = "@management"
 """Scope key of all that is not an endpoint. `@` cannot begin a project."""
 JWT_FILTER = "envoy.filters.http.jwt_authn"
@@ -12,8 +10,6 @@ CLAIMS = "claims"
 """Key in that metadata under which the token's claims are."""
 VERSION_HEADER = "x-kea-model-version"
 """Header that Lua sets to the version a request names."""
-XDS_CLUSTER = "xds"
-"""The bootstrap's static cluster of this control plane."""
 INFERENCE_SERVICE = "inference.GRPCInferenceService"
 
 

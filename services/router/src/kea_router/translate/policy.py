@@ -64,16 +64,23 @@ def check_policies(configuration: route_pb2.RouteConfiguration) -> None:
     """
     for host in configuration.virtual_hosts:
         for route in host.routes:
-            if RBAC_FILTER not in route.typed_per_filter_config:
+            policy = rbac_pb2.RBACPerRoute()
+            packed_policy = route.typed_per_filter_config.get(RBAC_FILTER)
+            # One without policies switches the filter off.
+            if packed_policy is None or not packed_policy.Unpack(policy) or not policy.rbac.rules.policies:
                 raise PolicyMissingError(configuration.name, route.name)
 
 
-def virtual_host(
-    name: str, routes: Sequence[route_components_pb2.Route]
-) -> tuple[route_pb2.RouteConfiguration, route_components_pb2.VirtualHost]:
-    """Returns a route configuration with one virtual host for all domains."""
+def route_configuration(name: str, routes: Sequence[route_components_pb2.Route]) -> route_pb2.RouteConfiguration:
+    """Returns a route configuration with one virtual host for all domains, of which every route carries a policy.
+
+    Raises:
+        PolicyMissingError: one does not.
+    """
     host = route_components_pb2.VirtualHost(name="all", domains=["*"], routes=routes)
-    return route_pb2.RouteConfiguration(name=name, virtual_hosts=[host]), host
+    made = route_pb2.RouteConfiguration(name=name, virtual_hosts=[host])
+    check_policies(made)
+    return made
 
 
 def header(key: str, value: str) -> base_pb2.HeaderValueOption:

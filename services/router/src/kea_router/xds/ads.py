@@ -30,8 +30,7 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(stream, context), name="xds writer")
                 async for request in request_iterator:
-                    refusal = stream.receive(request)
-                    self._publisher.received(stream, refusal, request.type_url)
+                    self._publisher.received(stream, request)
                 writer.cancel()
         finally:
             self._publisher.disconnect(stream)
@@ -40,5 +39,5 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
         while True:
             await stream.woken.wait()
             stream.woken.clear()
-            for response in stream.responses(self._publisher.snapshot):
+            for response in self._publisher.responses(stream):
                 await context.write(response)

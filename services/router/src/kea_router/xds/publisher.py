@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-import statistics
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from envoy.service.discovery.v3 import discovery_pb2
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from kea_router.xds.latencies import Latencies
 from kea_router.xds.resource import Key
-from kea_router.xds.snapshot import Change, Snapshot
+from kea_router.xds.snapshot import Delta, Snapshot
 from kea_router.xds.stream import Stream
 from kea_router.xds.subscription import Refusal
 
 log = logging.getLogger(__name__)
 
-KEPT_LATENCIES = 1000
-WATCHED_KEYS = 64
-"""A publication of more resources (a start) is not timed: its time says nothing about a change."""
-MAX_WAITING = 256
-"""Publications timed at once."""
+NAMES_LOGGED = 10
 
 
 class PublicationMetrics:
@@ -30,18 +25,15 @@ class PublicationMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.refusals = Counter("kea_xds_refusals_total", "Responses refused (NACK).", ("type",), registry=registry)
+        self.withheld = Counter(
+            "kea_xds_withheld_total", "Publications not made because they would be incomplete.", registry=registry
+        )
         self.seconds = Histogram(
             "kea_xds_acknowledge_seconds",
             "Time from a publication until every Envoy has acknowledged it.",
             registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    since: float
-    versions: tuple[tuple[Key, str], ...]
 
 
 class Publisher:
@@ -57,29 +49,43 @@ class Publisher:
         self.snapshot = Snapshot()
         self.streams: list[Stream] = []
         self.refusal_count = 0
+        self._begun = False
         self._metrics = metrics
-        self._monotonic = monotonic
         self._now = now
-        self._waiting: deque[_Waiting] = deque(maxlen=MAX_WAITING)
-        self._latencies: deque[float] = deque(maxlen=KEPT_LATENCIES)
+        self._latencies = Latencies(monotonic=monotonic)
 
     @property
     def median_acknowledge_seconds(self) -> float:
         """Median time from a publication until every Envoy had acknowledged it; 0 before the first."""
-        return statistics.median(self._latencies) if self._latencies else 0.0
+        return self._latencies.median_seconds
 
-    def publish(self, change: Change) -> None:
-        """Publishes a change; what is equal to what is published is not sent.
+    def publish(self, delta: Delta) -> None:
+        """Publishes a change. The first one must be whole: what it lacks, Envoys are told to drop.
 
         Raises:
             InconsistentError: the change would leave a reference open; what was published stays.
         """
-        self.snapshot = self.snapshot.apply(change)
-        if change.upserted and self.streams and len(change.upserted) <= WATCHED_KEYS:
-            versions = tuple((resource.key, resource.version) for resource in change.upserted)
-            self._waiting.append(_Waiting(self._monotonic(), versions))
+        delta = self.snapshot.without_equals(delta)
+        self.snapshot = self.snapshot.apply(delta)
+        begins, self._begun = not self._begun, True
+        self._latencies.begin(delta.upserted, self.streams)
         for stream in self.streams:
-            stream.woken.set()
+            for key in delta.touched():
+                stream.changed(key)
+            if begins:
+                stream.woken.set()
+
+    def withhold(self) -> None:
+        """Counts a publication that is not made."""
+        self._metrics.withheld.inc()
+
+    def responses(self, stream: Stream) -> list[discovery_pb2.DeltaDiscoveryResponse]:
+        """Returns what to send on a stream now.
+
+        Nothing before the first publication: an Envoy that comes back to a router that has just started would be told
+        that all it holds is gone.
+        """
+        return stream.responses(self.snapshot) if self._begun else []
 
     def connect(self) -> Stream:
         """Returns the state of a new stream."""
@@ -90,6 +96,7 @@ class Publisher:
     def disconnect(self, stream: Stream) -> None:
         """Forgets a stream."""
         self.streams.remove(stream)
+        self._latencies.leave(stream)
 
     def acknowledged(self, keys: Iterable[Key]) -> bool:
         """Whether every connected Envoy has what is published of these, and there is at least one."""
@@ -101,45 +108,42 @@ class Publisher:
         )
 
     def refusal(self, keys: Iterable[Key]) -> str:
-        """Returns why an Envoy refused one of these; empty where none did."""
-        for key in keys:
-            resource = self.snapshot.get(key)
-            for stream in self.streams:
-                subscription = stream.subscriptions[key.type_url]
-                if subscription.refusal and resource is not None and not stream.has(key, resource.version):
-                    return subscription.refusal
-        return ""
+        """Returns why an Envoy refuses what is published of one of these; empty where none does."""
+        published = [resource for key in keys if (resource := self.snapshot.get(key)) is not None]
+        problems = (stream.rejection(r.key, r.version) for stream in self.streams for r in published)
+        return next(filter(None, problems), "")
 
     def synced(self, stream: Stream) -> bool:
-        """Whether a stream has acknowledged all it asked for."""
+        """Whether an Envoy has acknowledged all that is published, and holds nothing else."""
         for type_url, subscription in stream.subscriptions.items():
-            for name, resource in self.snapshot.of_type(type_url).items():
-                if subscription.wants(name) and subscription.held.get(name) != resource.version:
-                    return False
-        return True
+            published = self.snapshot.of_type(type_url)
+            if len(published) != len(subscription.held):
+                return False
+            if any(subscription.held.version(name) != resource.version for name, resource in published.items()):
+                return False
+        return self._begun
 
-    def received(self, stream: Stream, refusal: Refusal | None, type_url: str) -> None:
-        """Notes what a request brought: a refusal, or perhaps the acknowledgement someone waits for."""
+    def received(self, stream: Stream, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
+        """Takes in what an Envoy says: what it asks for, what it has taken, what it refuses."""
+        refusal = stream.receive(request)
         if refusal is not None:
-            self.refusal_count += 1
-            stream.refuse_times[type_url] = self._now()
-            self._metrics.refusals.labels(type_url.rpartition(".")[2]).inc()
-            names = [resource.key.name for resource in refusal.resources][:10]
-            log.error(
-                "configuration refused; the last good one stays",
-                extra={"node": stream.node_id, "type": type_url, "resources": names, "problem": refusal.message},
-            )
-        while self._waiting and self._taken(self._waiting[0]):
-            seconds = self._monotonic() - self._waiting.popleft().since
-            self._latencies.append(seconds)
+            self._note(stream, refusal, request.type_url)
+        for seconds in self._latencies.end(self.snapshot):
             self._metrics.seconds.observe(seconds)
 
-    def _taken(self, waiting: _Waiting) -> bool:
-        """Whether all have it, or something newer has been published since."""
-        for key, version in waiting.versions:
-            resource = self.snapshot.get(key)
-            if resource is None or resource.version != version:
-                continue
-            if not all(stream.has(key, version) for stream in self.streams):
-                return False
-        return True
+    def _note(self, stream: Stream, refusal: Refusal, type_url: str) -> None:
+        self.refusal_count += 1
+        stream.refuse_times[type_url] = self._now()
+        self._metrics.refusals.labels(type_url.rpartition(".")[2]).inc()
+        log.log(
+            logging.ERROR if refusal.isolated else logging.WARNING,
+            "configuration refused; %s",
+            "the last good one stays" if refusal.isolated else "it is sent again in parts",
+            extra={
+                "node": stream.node_id,
+                "type": type_url,
+                "resources": refusal.names[:NAMES_LOGGED],
+                "resource_count": len(refusal.names),
+                "problem": refusal.problem,
+            },
+        )

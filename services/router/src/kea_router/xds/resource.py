@@ -19,8 +19,13 @@ EXTENSION = f"{TYPE_PREFIX}envoy.config.core.v3.TypedExtensionConfig"
 PUSH_ORDER = (EXTENSION, CLUSTER, ENDPOINTS, ROUTES, SCOPE)
 """The order MATTERS: what is referred to goes before what refers to it, or requests meet routes without clusters."""
 
-REMOVED_LATE = frozenset({CLUSTER, ENDPOINTS})
-"""Removed only when every route that may refer to them has been acknowledged: make before break."""
+AWAITED = frozenset({CLUSTER})
+"""Types that a peer must hold before it is sent what refers to them. Envoy acknowledges a cluster once it is warm; a
+route that came earlier would answer 503 until then. Of the other types Envoy asks for what is referred to only when it
+has what refers to it, so those cannot be waited for."""
+
+REFERRER = {ENDPOINTS: CLUSTER, CLUSTER: ROUTES, ROUTES: SCOPE}
+"""The type whose resources refer to those of a type."""
 
 
 class Key(NamedTuple):

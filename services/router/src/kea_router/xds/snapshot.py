@@ -19,11 +19,19 @@ class InconsistentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Delta:
     """What differs from one snapshot to the next."""
 
     upserted: tuple[Resource, ...] = ()
     removed: tuple[Key, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.upserted or self.removed)
+
+    def touched(self) -> Iterable[Key]:
+        """Yields the keys of all that differs."""
+        yield from (resource.key for resource in self.upserted)
+        yield from self.removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +48,35 @@ class Snapshot:
         return self.resources[key.type_url].get(key.name)
 
     def of_type(self, type_url: str) -> Mapping[str, Resource]:
-        """Returns all resources of a type; none for a type KEA does not publish."""
-        return self.resources.get(type_url, {})
+        """Returns all resources of a type."""
+        return self.resources[type_url]
 
-    def apply(self, change: Change) -> Snapshot:
+    def without_equals(self, delta: Delta) -> Delta:
+        """Returns `delta` without what would change nothing."""
+        upserted = (
+            resource
+            for resource in delta.upserted
+            if (there := self.get(resource.key)) is None or there.version != resource.version
+        )
+        return Delta(tuple(upserted), tuple(key for key in delta.removed if self.get(key) is not None))
+
+    def apply(self, delta: Delta) -> Snapshot:
         """Returns the snapshot after a change.
 
         Raises:
             InconsistentError: something would refer to what is not there.
         """
-        touched = {resource.key.type_url for resource in change.upserted} | {key.type_url for key in change.removed}
-        copies = {type_url: dict(self.resources[type_url]) for type_url in touched}
-        for key in change.removed:
+        copies = {type_url: dict(self.resources[type_url]) for type_url in {key.type_url for key in delta.touched()}}
+        for key in delta.removed:
             copies[key.type_url].pop(key.name, None)
-        for resource in change.upserted:
+        for resource in delta.upserted:
             copies[resource.key.type_url][resource.key.name] = resource
         merged = dict(self.resources) | {type_url: MappingProxyType(copy) for type_url, copy in copies.items()}
         made = Snapshot(MappingProxyType(merged))
-        made.check(change.upserted)
-        if change.removed:
-            made.check(resource for named in merged.values() for resource in named.values())
+        made.check(delta.upserted)
+        removed = frozenset(delta.removed)
+        if removed:
+            made.check(r for named in merged.values() for r in named.values() if not removed.isdisjoint(r.references))
         return made
 
     def check(self, resources: Iterable[Resource]) -> None:

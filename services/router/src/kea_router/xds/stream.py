@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
-from collections import defaultdict
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from kea_router.xds.resource import PUSH_ORDER, REMOVED_LATE, ROUTES, SCOPE, Key
+from kea_router.xds.resource import AWAITED, PUSH_ORDER, REFERRER, Key, Resource
 from kea_router.xds.snapshot import Snapshot
 from kea_router.xds.subscription import Batch, Refusal, Subscription
 
 
 class Stream:
-    """The state of one stream."""
+    """The state of one stream. What is sent makes before it breaks.
+
+    What others refer to goes first: a route waits until the peer holds its clusters. What others refer to is also
+    removed last: a cluster stays as long as the peer holds, or is being sent, a route that may lead to it.
+    """
 
     def __init__(self, connect_time: float) -> None:
         self.connect_time = connect_time
@@ -22,27 +26,36 @@ class Stream:
         self.node_id = ""
         self.woken = asyncio.Event()
         """Set when there may be something to send."""
-        self.subscriptions: defaultdict[str, Subscription] = defaultdict(Subscription)
+        self.subscriptions = {type_url: Subscription() for type_url in PUSH_ORDER}
+        """By type; other types are none of KEA's, and what is asked of them stays unanswered."""
         self.refuse_times: dict[str, float] = {}
-        """When each type was last refused."""
+        """When each type was last refused, in seconds since 1970."""
         self._nonces = itertools.count(1)
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Refusal | None:
         """Takes a request in; returns the refusal it carries, if it does."""
         if request.node.id:
             self.node_id = request.node.id
+        subscription = self.subscriptions.get(request.type_url)
+        if subscription is None:
+            return None
         self.woken.set()
-        return self.subscriptions[request.type_url].receive(request)
+        return subscription.receive(request)
+
+    def changed(self, key: Key) -> None:
+        """Notes that a resource was published or removed."""
+        self.subscriptions[key.type_url].changed(key.name)
+        self.woken.set()
 
     def responses(self, snapshot: Snapshot) -> list[discovery_pb2.DeltaDiscoveryResponse]:
-        """Returns what to send now, in the order that keeps every reference whole."""
+        """Returns what to send now, in the order that keeps every reference whole.
+
+        A list, not a generator: with every name that is looked at, `snapshot` must be the newest one.
+        """
         found: list[discovery_pb2.DeltaDiscoveryResponse] = []
         for type_url in PUSH_ORDER:
-            if type_url not in self.subscriptions:
-                continue
             subscription = self.subscriptions[type_url]
-            removals = type_url not in REMOVED_LATE or self._routes_settled(snapshot)
-            batch = subscription.due(snapshot.of_type(type_url), removals=removals)
+            batch = subscription.due(snapshot.of_type(type_url), functools.partial(self._timely, type_url))
             if batch:
                 nonce = str(next(self._nonces))
                 subscription.sent(nonce, batch)
@@ -51,18 +64,37 @@ class Stream:
 
     def has(self, key: Key, version: str) -> bool:
         """Whether the peer has acknowledged that version of a resource."""
-        return self.subscriptions[key.type_url].held.get(key.name) == version
+        return self.subscriptions[key.type_url].held.version(key.name) == version
 
-    def _routes_settled(self, snapshot: Snapshot) -> bool:
-        """Whether the peer has acknowledged all that it asked for of what may refer to clusters."""
-        for type_url in (ROUTES, SCOPE):
-            subscription = self.subscriptions[type_url]
-            if not subscription.settled:
-                return False
-            published = snapshot.of_type(type_url)
-            if any(subscription.wants(name) and not self.has(r.key, r.version) for name, r in published.items()):
-                return False
-        return True
+    def rejection(self, key: Key, version: str) -> str:
+        """Returns why the peer refuses that version of a resource; empty where it does not."""
+        return self.subscriptions[key.type_url].rejection(key.name, version)
+
+    def _timely(self, type_url: str, name: str, resource: Resource | None) -> bool:
+        """Whether a resource (None: its removal) may go now."""
+        if resource is None:
+            return not self._may_be_used(Key(type_url, name))
+        awaited = (reference for reference in resource.references if reference.type_url in AWAITED)
+        return all(reference.name in self.subscriptions[reference.type_url].held for reference in awaited)
+
+    def _may_be_used(self, key: Key) -> bool:
+        """Whether the peer has, or may have, what refers to this."""
+        referrer = REFERRER.get(key.type_url)
+        if referrer is None:
+            return False
+        if not self._is_told(referrer):
+            return True
+        return self.subscriptions[referrer].may_refer_to(key)
+
+    def _is_told(self, type_url: str) -> bool:
+        """Whether the peer has told what it holds of a type: one that comes back does so type by type.
+
+        It asks for what its scopes and clusters call for, so without any it will not ask.
+        """
+        if self.subscriptions[type_url].begun:
+            return True
+        referrer = REFERRER.get(type_url)
+        return referrer is not None and self.subscriptions[referrer].begun and not self.subscriptions[referrer].held
 
 
 def _response(type_url: str, nonce: str, batch: Batch) -> discovery_pb2.DeltaDiscoveryResponse:

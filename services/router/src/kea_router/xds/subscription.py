@@ -5,136 +5,243 @@ Clauses cited are of "Incremental xDS" in the xDS protocol's documentation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from kea_router.xds.resource import Resource
+from kea_router.xds.holdings import Holdings
+from kea_router.xds.resource import Key, Resource
 
 WILDCARD = "*"
+MAX_PROBLEM = 2000
+"""Longest text of a refusal that is kept, in characters: it goes to logs and to callers."""
+REMOVAL = ""
+"""Stands for the version of a resource that is to be removed."""
+
+Timely = Callable[[str, Resource | None], bool]
+"""Whether a resource (None: its removal) may be sent now, given all that the peer holds of other types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What is to be sent."""
 
-    resources: tuple[Resource, ...]
-    removed: tuple[str, ...]
+    resources: tuple[Resource, ...] = ()
+    removed: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.resources or self.removed)
+
+    def versions(self) -> dict[str, str]:
+        """Returns the version of each name in it."""
+        found = {resource.key.name: resource.version for resource in self.resources}
+        return found | dict.fromkeys(self.removed, REMOVAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A NACK."""
 
-    resources: tuple[Resource, ...]
-    """What was sent in the response that was refused."""
-    message: str
+    names: tuple[str, ...]
+    """What was in the response."""
+    problem: str
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it is known which resource is at fault; otherwise they are sent again in smaller parts."""
+        return len(self.names) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A version that the peer does not take."""
+
+    version: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    nonce: str
+    batch: Batch
+    references: frozenset[Key]
 
 
 class Subscription:
-    """The state of one type on one stream."""
+    """The state of one type on one stream. Only names in question are looked at, so a change costs what it changes."""
 
     def __init__(self) -> None:
-        self._begun = False
+        self.begun = False
+        """Whether the peer has asked for this type at all."""
         self._wildcard = False
         self._names: set[str] = set()
-        self._held: dict[str, str] = {}
-        self._rejected: dict[str, str] = {}
+        self._held = Holdings({})
+        self._rejections: dict[str, Rejection] = {}
         self._absent: set[str] = set()
-        self._pending: tuple[str, Batch] | None = None
-        self.refusal = ""
-        """Why the last response was refused; empty where it was not."""
+        self._pending: _Pending | None = None
+        self._all_open = False
+        self._open: set[str] = set()
+        self._suspects: list[tuple[str, ...]] = []
 
     @property
-    def settled(self) -> bool:
-        """Whether every response has been answered."""
-        return self._pending is None
-
-    @property
-    def held(self) -> Mapping[str, str]:
-        """Version of each resource that has been acknowledged."""
+    def held(self) -> Holdings:
+        """What the peer holds."""
         return self._held
+
+    @property
+    def problem(self) -> str:
+        """Why the peer refuses what it has last refused; empty where it has taken everything."""
+        return next(reversed(self._rejections.values())).problem if self._rejections else ""
 
     def wants(self, name: str) -> bool:
         """Whether the peer has asked for this resource."""
         return self._wildcard or name in self._names
+
+    def rejection(self, name: str, version: str) -> str:
+        """Returns why the peer refuses that version of a resource; empty where it does not."""
+        found = self._rejections.get(name)
+        return found.problem if found is not None and found.version == version else ""
+
+    def may_refer_to(self, key: Key) -> bool:
+        """Whether something that the peer holds, or is being sent, may refer to `key`."""
+        pending = self._pending is not None and key in self._pending.references
+        return pending or self._held.may_refer_to(key)
+
+    def changed(self, name: str) -> None:
+        """Notes that a resource was published or removed."""
+        if self.begun:
+            self._open.add(name)
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Refusal | None:
         """Takes a request in; returns the refusal it carries, if it does.
 
         One request may both answer a response and change what is asked for ("spontaneous" requests have no nonce).
         """
-        if not self._begun:
-            # "initial_resource_versions" is set in the first request of a type on a stream: what the client still holds.
-            self._held = dict(request.initial_resource_versions)
+        if not self.begun:
+            self.begun = self._all_open = True
+            # "initial_resource_versions" comes in the first request of a type on a stream: what the client still holds.
+            self._held = Holdings(request.initial_resource_versions)
             # "a client may … subscribe to the wildcard by … a first request with no resource names".
             self._wildcard = not request.resource_names_subscribe
-            self._begun = True
-        self._subscribe(request)
-        return self._answer(request) if request.response_nonce else None
-
-    def _subscribe(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
-        for name in request.resource_names_subscribe:
-            if name == WILDCARD:
+            self._names = set(request.resource_names_subscribe)
+            if WILDCARD in self._names:
+                self._names.remove(WILDCARD)
                 self._wildcard = True
-                continue
-            # "the server must send … even if [the client] already has it": it may have dropped it since.
-            if name in self._names:
-                self._held.pop(name, None)
-            self._names.add(name)
-            self._absent.discard(name)
+            return None
+        # The answer first: the peer gave it before it asked for what the same request asks for.
+        refusal = self._answer(request) if request.response_nonce else None
+        for name in request.resource_names_subscribe:
+            self._subscribe(name)
         for name in request.resource_names_unsubscribe:
-            if name == WILDCARD:
-                self._wildcard = False
-                continue
-            self._names.discard(name)
-            self._absent.discard(name)
-            if not self._wildcard:
-                self._held.pop(name, None)
+            self._unsubscribe(name)
+        return refusal
+
+    def _subscribe(self, name: str) -> None:
+        if name == WILDCARD:
+            self._wildcard = self._all_open = True
+            return
+        # "the server must still provide those resources …; the client may have forgotten" them.
+        self._names.add(name)
+        self._held.drop(name)
+        self._rejections.pop(name, None)
+        self._absent.discard(name)
+        self._open.add(name)
+
+    def _unsubscribe(self, name: str) -> None:
+        if name == WILDCARD:
+            self._wildcard = False
+            for unwanted in self._held.names() - self._names:
+                self._held.drop(unwanted)
+            return
+        known = name in self._names
+        self._names.discard(name)
+        self._absent.discard(name)
+        if not self._wildcard:
+            self._held.drop(name)
+        elif known:
+            # Still asked for by the wildcard: the client must be told again that it is there, or that it is not.
+            self._held.doubt(name)
+            self._open.add(name)
 
     def _answer(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Refusal | None:
-        if self._pending is None or request.response_nonce != self._pending[0]:
+        if self._pending is None or request.response_nonce != self._pending.nonce:
             return None  # an answer to something older
-        _, batch = self._pending
-        self._pending = None
+        batch, self._pending = self._pending.batch, None
         if request.HasField("error_detail"):
-            # Envoy keeps what it had. The same version would be refused again, so it waits for another one.
-            self._rejected |= {resource.key.name: resource.version for resource in batch.resources}
-            self.refusal = request.error_detail.message
-            return Refusal(batch.resources, request.error_detail.message)
-        self.refusal = ""
+            return self._refused(batch.versions(), request.error_detail.message[:MAX_PROBLEM])
         for resource in batch.resources:
+            self._rejections.pop(resource.key.name, None)
             if self.wants(resource.key.name):
-                self._held[resource.key.name] = resource.version
-            self._rejected.pop(resource.key.name, None)
+                self._held.put(resource)
         for name in batch.removed:
-            self._held.pop(name, None)
+            self._rejections.pop(name, None)
+            self._held.drop(name)
         return None
 
-    def due(self, published: Mapping[str, Resource], *, removals: bool) -> Batch:
-        """Returns what the peer should be sent now: nothing while a response is unanswered."""
-        if not self._begun or self._pending is not None:
-            return Batch((), ())
-        names = published.keys() if self._wildcard else self._names & published.keys()
-        resources = tuple(
-            published[name]
-            for name in names
-            if self._held.get(name) != published[name].version and self._rejected.get(name) != published[name].version
-        )
-        return Batch(resources, self._removed(published) if removals else ())
+    def _refused(self, versions: Mapping[str, str], problem: str) -> Refusal:
+        """Takes a NACK in. One bad resource must not keep the good ones away, so the parts are tried by themselves."""
+        names = tuple(versions)
+        if len(names) == 1:
+            # Envoy keeps what it had. The same version would be refused again, so it waits for another one.
+            self._rejections.pop(names[0], None)
+            self._rejections[names[0]] = Rejection(versions[names[0]], problem)
+        else:
+            middle = len(names) // 2
+            self._suspects += [names[middle:], names[:middle]]
+            self._open.update(names)
+        return Refusal(names, problem)
 
-    def _removed(self, published: Mapping[str, Resource]) -> tuple[str, ...]:
-        gone = [name for name in self._held if name not in published]
+    def due(self, published: Mapping[str, Resource], timely: Timely) -> Batch:
+        """Returns what the peer should be sent now: nothing while a response is unanswered."""
+        if not self.begun or self._pending is not None:
+            return Batch()
+        if self._all_open:
+            self._all_open = False
+            self._open |= self._names | self._held.names() | (published.keys() if self._wildcard else set())
+        while self._suspects:
+            batch = self._batch(self._suspects.pop(), published, timely)
+            if batch:
+                return batch
+        return self._batch(sorted(self._open), published, timely)
+
+    def _batch(self, names: Iterable[str], published: Mapping[str, Resource], timely: Timely) -> Batch:
+        resources: list[Resource] = []
+        removed: list[str] = []
+        for name in names:
+            resource = published.get(name)
+            if self._differs(name, resource):
+                # That there is none of what it waits for is told at once: until then its clusters do not get warm.
+                if (resource is not None or name in self._held) and not timely(name, resource):
+                    continue  # stays in question
+                if resource is None:
+                    removed.append(name)
+                else:
+                    resources.append(resource)
+            self._open.discard(name)
+        return Batch(tuple(resources), tuple(removed))
+
+    def _differs(self, name: str, resource: Resource | None) -> bool:
+        """Whether the peer must be told of a resource (None: that there is none)."""
+        version = REMOVAL if resource is None else resource.version
+        rejected = self._rejections.get(name)
+        if rejected is not None and rejected.version == version:
+            return False
+        if resource is not None:
+            self._held.recognise(resource)
+            if self._held.version(name) == version:
+                self._rejections.pop(name, None)
+                return False
+            return self.wants(name)
+        if name in self._held:
+            return True
+        self._rejections.pop(name, None)
         # "if a resource does not exist, the server … must … include it in removed_resources", once.
-        absent = [name for name in self._names if name not in published and name not in self._absent]
-        self._absent.update(absent)
-        return tuple(sorted({*gone, *absent}))
+        return name in self._names and name not in self._absent
 
     def sent(self, nonce: str, batch: Batch) -> None:
         """Notes that a batch is on its way."""
-        self._pending = (nonce, batch)
-        self._absent -= {resource.key.name for resource in batch.resources}
+        references = frozenset[Key]().union(*(resource.references for resource in batch.resources))
+        self._pending = _Pending(nonce, batch, references)
+        self._absent.update(name for name in batch.removed if name in self._names)
+        self._absent.difference_update(resource.key.name for resource in batch.resources)

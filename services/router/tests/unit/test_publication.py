@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from kea_core.testing.tokens import jwks_of
+from kea_router import publication
+from kea_router.domain.endpoint_status import EndpointState
+from kea_router.publication import World
+from kea_router.translate import endpoint_routes
+from kea_router.translate.policy import packed
+from kea_router.xds.publisher import PublicationMetrics, Publisher
+from kea_router.xds.resource import CLUSTER, ENDPOINTS, EXTENSION, ROUTES, SCOPE, Key
+from kea_router.xds.snapshot import Delta
+from prometheus_client import CollectorRegistry
+
+
+class Recorder(Publisher):
+    """Notes each publication."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        super().__init__(PublicationMetrics(self.registry))
+        self.deltas: list[Delta] = []
+        self._published = asyncio.Event()
+
+    def publish(self, delta: Delta) -> None:
+        super().publish(delta)
+        self.deltas.append(delta)
+        self._published.set()
+
+    async def next(self) -> Delta:
+        async with asyncio.timeout(5):
+            await self._published.wait()
+        self._published.clear()
+        return self.deltas[-1]
+
+
+def upserted(delta: Delta) -> set[Key]:
+    return {resource.key for resource in delta.upserted}
+
+
+class Plane:
+    """A world, what it publishes, and an Envoy that takes everything at once."""
+
+    def __init__(self, helpers: Any) -> None:
+        self.publisher = Recorder()
+        self.world = World(self.publisher, helpers.BACKENDS)
+        self.envoy = helpers.FakeEnvoy()
+        self._stream = self.publisher.connect()
+        self._requests = self.envoy.hello()
+
+    def exchange(self) -> None:
+        while True:
+            for request in self._requests:
+                self.publisher.received(self._stream, request)
+            responses = list(self.publisher.responses(self._stream))
+            self._requests = [request for response in responses for request in self.envoy.take(response)]
+            if not responses:
+                return
+
+    def begin(self) -> None:
+        """Knows everything that a first publication waits for."""
+        self.world.set_keys(jwks_of())
+        self.world.endpoints_told()
+        self.world.deployments_told()
+
+
+@asynccontextmanager
+async def publishing(plane: Plane) -> AsyncGenerator[None, None]:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(plane.world.publish_forever())
+        yield
+        task.cancel()
+
+
+@pytest.fixture
+async def plane(helpers: Any) -> Plane:
+    return Plane(helpers)
+
+
+@pytest.mark.parametrize("missing", ["keys", "endpoints", "deployments"])
+async def test_the_first_publication_waits_until_it_is_whole(plane: Plane, helpers: Any, missing: str) -> None:
+    last = {
+        "keys": lambda: plane.world.set_keys(jwks_of()),
+        "endpoints": plane.world.endpoints_told,
+        "deployments": plane.world.deployments_told,
+    }
+    endpoint = helpers.make_endpoint()
+    plane.world.set_endpoint(endpoint.name, endpoint)
+    for name, act in last.items():
+        if name != missing:
+            act()
+    async with publishing(plane):
+        await asyncio.sleep(0.05)  # there is no event for what does not happen
+        assert not plane.publisher.deltas
+        assert not plane.world.published.is_set()
+        last[missing]()
+        first = upserted(await plane.publisher.next())
+        assert {Key(SCOPE, endpoint.name), Key(SCOPE, "management")} <= first
+        assert [key for key in first if key.type_url == EXTENSION]
+        assert plane.world.published.is_set()
+
+
+async def test_changes_in_quick_succession_go_out_as_one(plane: Plane, helpers: Any) -> None:
+    async with publishing(plane):
+        plane.begin()
+        await plane.publisher.next()
+        for number in range(100):
+            endpoint = helpers.make_endpoint(f"e{number}")
+            plane.world.set_endpoint(endpoint.name, endpoint)
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        delta = await plane.publisher.next()
+        assert len(plane.publisher.deltas) == 2
+        assert len([key for key in upserted(delta) if key.type_url == SCOPE]) == 100
+
+
+async def test_changes_without_pause_go_out_all_the_same(
+    plane: Plane, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "QUIET_SECONDS", 0.005)
+    async with publishing(plane):
+        plane.begin()
+        await plane.publisher.next()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        number = 0
+        while len(plane.publisher.deltas) < 3:
+            number += 1
+            endpoint = helpers.make_endpoint(f"e{number}")
+            plane.world.set_endpoint(endpoint.name, endpoint)
+            await asyncio.sleep(0)
+            assert loop.time() - began < 5
+
+
+async def test_only_what_has_changed_is_translated(plane: Plane, helpers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    translated: list[str] = []
+    translate = endpoint_routes.endpoint_resources
+
+    def count(endpoint: Any, deployments: Any) -> Any:
+        translated.append(endpoint.name)
+        return translate(endpoint, deployments)
+
+    monkeypatch.setattr(publication, "endpoint_resources", count)
+    plane.begin()
+    endpoints = [helpers.make_endpoint("a", v1=10_000), helpers.make_endpoint("b", v2=10_000)]
+    for endpoint in endpoints:
+        plane.world.set_endpoint(endpoint.name, endpoint)
+    assert plane.world.publish()
+    assert translated == [endpoint.name for endpoint in endpoints]
+    translated.clear()
+    one = helpers.make_deployment("v1")
+    plane.world.set_deployment(one.name, one)
+    plane.world.publish()
+    assert translated == [endpoints[0].name]  # it has a version now
+    translated.clear()
+    more = helpers.make_deployment("v1", replicas=3)
+    plane.world.set_deployment(more.name, more)
+    plane.world.publish()
+    assert translated == []
+    assert plane.publisher.deltas[-1].upserted
+    changed = replace(endpoints[1], revision=2, allowed_roles=("ops",))
+    plane.world.set_endpoint(changed.name, changed)
+    plane.world.publish()
+    assert translated == [changed.name]
+    plane.world.set_deployment(more.name, more)
+    plane.world.publish()
+    assert plane.publisher.deltas[-1] == Delta()
+
+
+async def test_a_deployment_that_is_gone_leaves_its_endpoint_without_replicas(plane: Plane, helpers: Any) -> None:
+    endpoint, deployment = helpers.make_endpoint(), helpers.make_deployment()
+    plane.begin()
+    plane.world.set_endpoint(endpoint.name, endpoint)
+    plane.world.set_deployment(deployment.name, deployment)
+    plane.world.publish()
+    plane.exchange()
+    assert plane.world.status(endpoint).state is EndpointState.ACTIVE
+    plane.world.set_deployment(deployment.name, None)
+    plane.world.publish()
+    plane.exchange()
+    status = plane.world.status(endpoint)
+    assert (status.state, status.reconciling) == (EndpointState.UNAVAILABLE, False)
+    assert f"{deployment.name}/http" in plane.envoy.held[CLUSTER]
+
+
+async def test_an_endpoint_that_is_gone_takes_along_what_nobody_else_uses(plane: Plane, helpers: Any) -> None:
+    plane.begin()
+    one = helpers.make_endpoint("one", v1=5_000, v2=5_000)
+    other = helpers.make_endpoint("other", v1=10_000)
+    for endpoint in (one, other):
+        plane.world.set_endpoint(endpoint.name, endpoint)
+    plane.world.publish()
+    plane.exchange()
+    plane.world.set_endpoint(one.name, None)
+    plane.world.publish()
+    plane.exchange()
+    assert set(plane.envoy.held[ROUTES]) == {"management", other.name}
+    clusters = {name for name in plane.envoy.held[CLUSTER] if name.startswith("projects/")}
+    assert clusters == {f"{helpers.deployment_name('v1')}/{kind}" for kind in ("http", "grpc")}
+
+
+async def test_deployments_that_are_told_anew_keep_their_replicas_meanwhile(plane: Plane, helpers: Any) -> None:
+    plane.begin()
+    endpoint = helpers.make_endpoint("iris", v1=5_000, v2=5_000)
+    plane.world.set_endpoint(endpoint.name, endpoint)
+    deployments = [helpers.make_deployment("v1"), helpers.make_deployment("v2")]
+    for deployment in deployments:
+        plane.world.set_deployment(deployment.name, deployment)
+    plane.world.publish()
+    plane.exchange()
+    before = dict(plane.envoy.held[ENDPOINTS])
+    plane.world.doubt_deployments()
+    plane.world.publish()
+    plane.exchange()
+    assert plane.envoy.held[ENDPOINTS] == before
+    plane.world.set_deployment(deployments[0].name, deployments[0])
+    plane.world.deployments_told()
+    plane.world.publish()
+    plane.exchange()
+    changed = {name for name in before if plane.envoy.held[ENDPOINTS][name] != before[name]}
+    assert changed == {f"{deployments[1].name}/{kind}" for kind in ("http", "grpc")}
+
+
+async def test_a_deployment_that_makes_no_sense_when_told_anew_stays_as_it_is(plane: Plane, helpers: Any) -> None:
+    deployment, endpoint = helpers.make_deployment(), helpers.make_endpoint()
+    plane.world.set_deployment(deployment.name, deployment)
+    plane.world.doubt_deployments()
+    plane.world.keep_deployment(deployment.name)
+    plane.world.deployments_told()
+    assert plane.world.status(endpoint).state is EndpointState.ACTIVE
+    plane.world.doubt_deployments()
+    plane.world.deployments_told()
+    assert plane.world.status(endpoint).state is EndpointState.UNAVAILABLE
+
+
+async def test_an_endpoint_is_reconciling_until_the_envoys_have_this_very_state(plane: Plane, helpers: Any) -> None:
+    plane.begin()
+    endpoint = helpers.make_endpoint()
+    assert plane.world.status(endpoint).reconciling  # written, but not heard of yet
+    plane.world.set_endpoint(endpoint.name, endpoint)
+    assert plane.world.status(endpoint).reconciling
+    plane.world.publish()
+    assert plane.world.status(endpoint).reconciling
+    plane.exchange()
+    assert not plane.world.status(endpoint).reconciling
+    changed = replace(endpoint, revision=2)
+    assert plane.world.status(changed).reconciling
+    plane.world.set_endpoint(endpoint.name, changed)
+    plane.world.publish()
+    plane.exchange()
+    assert not plane.world.status(changed).reconciling
+    deployment = helpers.make_deployment()
+    plane.world.set_deployment(deployment.name, deployment)
+    assert plane.world.status(changed).reconciling
+
+
+async def test_a_refused_endpoint_tells_why_and_its_last_good_routes_stay(plane: Plane, helpers: Any) -> None:
+    plane.envoy.refuses = lambda kind, _name, body: kind == ROUTES and b"bad" in body
+    plane.begin()
+    good, other = helpers.make_endpoint("a"), helpers.make_endpoint("b")
+    for endpoint in (good, other):
+        plane.world.set_endpoint(endpoint.name, endpoint)
+    plane.world.publish()
+    plane.exchange()
+    before = plane.envoy.held[ROUTES][good.name]
+    bad = replace(good, revision=2, allowed_roles=("bad",))
+    plane.world.set_endpoint(bad.name, bad)
+    plane.world.publish()
+    plane.exchange()
+    status = plane.world.status(bad)
+    published = status.conditions[1]
+    assert (status.reconciling, published.type, published.holds) == (True, "Published", False)
+    assert (published.reason, published.message) == ("REFUSED", f"bad: {bad.name}")
+    assert plane.envoy.held[ROUTES][good.name] == before
+    assert plane.world.status(other).conditions[1].reason == "ACKNOWLEDGED"
+
+
+async def test_a_route_without_a_policy_is_not_published_and_what_was_stays(
+    plane: Plane, helpers: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(publication, "RETRY_SECONDS", 0.02)
+    async with publishing(plane):
+        plane.begin()
+        endpoint = helpers.make_endpoint()
+        plane.world.set_endpoint(endpoint.name, endpoint)
+        await plane.publisher.next()
+        before = plane.publisher.snapshot
+        nobody = packed(rbac_pb2.RBACPerRoute())
+        with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
+            broken.setattr(endpoint_routes, "roles_policy", lambda _roles: nobody)
+            changed = replace(endpoint, revision=2, allowed_roles=("ops",))
+            plane.world.set_endpoint(changed.name, changed)
+            async with asyncio.timeout(5):
+                while not caplog.records:  # noqa: ASYNC110 - a log line raises no event
+                    await asyncio.sleep(0)
+            assert plane.publisher.snapshot is before
+            condition = plane.world.status(changed).conditions[1]
+            assert (condition.reason, "no role policy" in condition.message) == ("REFUSED", True)
+            assert (plane.publisher.registry.get_sample_value("kea_xds_withheld_total") or 0) >= 1
+        delta = await plane.publisher.next()  # tried again by itself
+        assert Key(ROUTES, endpoint.name) in upserted(delta)

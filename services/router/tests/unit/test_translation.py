@@ -1,0 +1,112 @@
+"""What is wanted (`golden/in`) to what Envoy is told (`golden/out`), in readable JSON.
+
+After a change that is meant, run this file with `--update-golden` and read the diff.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from kea_router.domain.deployment import Deployment, Replica
+from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.translate.authentication import jwt_filter
+from kea_router.translate.clusters import deployment_clusters, deployment_endpoints
+from kea_router.translate.endpoint_routes import endpoint_resources
+from kea_router.translate.management_routes import Backends, management_resources
+from kea_router.translate.policy import RBAC_FILTER
+from kea_router.xds.resource import CLUSTER, ENDPOINTS, ROUTES, Resource
+from kea_router.xds.snapshot import Delta, Snapshot
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = sorted(path.stem for path in (GOLDEN / "in").glob("*.json"))
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def translate(case: dict[str, Any]) -> list[Resource]:
+    """Returns everything that a case's endpoints, deployments, keys and backends come to."""
+    deployments = {entry["name"]: deployment_of(entry) for entry in case.get("deployments", ())}
+    found: list[Resource] = []
+    if "jwks" in case:
+        found.append(jwt_filter(json.dumps(case["jwks"])))
+    if "backends" in case:
+        found += management_resources(Backends(**case["backends"]))
+    for name in case.get("clusters", ()):
+        found += [*deployment_clusters(name), *deployment_endpoints(name, deployments.get(name))]
+    for entry in case.get("endpoints", ()):
+        found += endpoint_resources(endpoint_of(entry), deployments)
+    return found
+
+
+def deployment_of(entry: dict[str, Any]) -> Deployment:
+    replicas = tuple(Replica(**replica) for replica in entry["replicas"])
+    return Deployment(entry["name"], entry["version"], replicas)
+
+
+def endpoint_of(entry: dict[str, Any]) -> Endpoint:
+    made = Endpoint(
+        name=entry["name"],
+        targets=tuple(Target(deployment, weight) for deployment, weight in entry["targets"].items()),
+        allowed_roles=tuple(entry.get("allowed_roles", ())),
+        timeout_seconds=entry.get("timeout_seconds", 0.0),
+        revision=1,
+        create_time=EPOCH,
+        update_time=EPOCH,
+    )
+    made.check()
+    return made
+
+
+def read(case: str) -> dict[str, Any]:
+    return json.loads((GOLDEN / "in" / f"{case}.json").read_text())
+
+
+def written(resources: Iterable[Resource]) -> str:
+    documents = [
+        {
+            "name": resource.key.name,
+            "references": sorted(f"{key.type_url.rpartition('.')[2]} {key.name}" for key in resource.references),
+            "body": json_format.MessageToDict(resource.body, preserving_proto_field_name=True),
+        }
+        for resource in resources
+    ]
+    return json.dumps(documents, indent=2, sort_keys=True) + "\n"
+
+
+def test_translations_are_as_they_were(request: pytest.FixtureRequest) -> None:
+    found = {f"{case}.json": written(translate(read(case))) for case in CASES}
+    out = GOLDEN / "out"
+    if request.config.getoption("--update-golden", default=False):
+        for left_over in {path.name for path in out.iterdir()} - found.keys():
+            (out / left_over).unlink()
+        for name, text in found.items():
+            (out / name).write_text(text)
+    assert {path.name: path.read_text() for path in out.iterdir()} == found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_translating_twice_gives_the_same_bytes(case: str) -> None:
+    assert translate(read(case)) == translate(read(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_route_has_a_policy_and_every_split_adds_up(case: str) -> None:
+    for document in json.loads(written(translate(read(case)))):
+        for host in document["body"].get("virtual_hosts", ()):
+            for route in host["routes"]:
+                assert RBAC_FILTER in route["typed_per_filter_config"]
+                weights = route.get("route", {}).get("weighted_clusters", {}).get("clusters", ())
+                assert not weights or sum(cluster["weight"] for cluster in weights) == 10_000
+                assert all(cluster["weight"] for cluster in weights)
+
+
+def test_an_endpoint_and_its_deployments_are_whole_together() -> None:
+    case = read("split")
+    snapshot = Snapshot().apply(Delta(tuple(translate(case))))
+    assert len(snapshot.of_type(ROUTES)) == 1
+    assert snapshot.of_type(CLUSTER).keys() == snapshot.of_type(ENDPOINTS).keys()
