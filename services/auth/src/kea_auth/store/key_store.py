@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from kea_core.change_feed import ChangeFeed, Synced
+from kea_core.clock import as_utc
 from kea_core.database import Sessions, is_unique_violation
 from kea_core.errors import RevisionExpired
 from sqlalchemy.exc import IntegrityError
@@ -100,12 +100,8 @@ async def _keys(session: AsyncSession) -> list[SigningKey]:
             number=row.number,
             kid=row.kid,
             private_bytes=bytes(row.private_bytes),
-            create_time=_utc(row.create_time),
-            activate_time=_utc(row.activate_time),
+            create_time=as_utc(row.create_time),
+            activate_time=as_utc(row.activate_time),
         )
         for row in rows
     ]
-
-
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)  # SQLite keeps no zone

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from kea_core.clock import as_utc
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kea_registry.domain.model import Model, ModelKey
-from kea_registry.store.rows import insert_or, utc
+from kea_registry.store.rows import insert_or
 from kea_registry.store.tables import MODEL_ALIASES, MODELS
 
 
@@ -89,8 +90,8 @@ def _model(row: sa.Row[Any], aliases: Mapping[str, int]) -> Model:
         key=ModelKey(row.project, row.model),
         display_name=row.display_name,
         description=row.description,
-        create_time=utc(row.create_time),
-        update_time=utc(row.update_time),
+        create_time=as_utc(row.create_time),
+        update_time=as_utc(row.update_time),
         aliases=aliases,
         latest_version=row.latest_version,
         revision=row.revision,

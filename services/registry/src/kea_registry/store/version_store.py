@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from kea_core.change_feed import ChangeFeed
+from kea_core.clock import as_utc
 from kea_openapi import signature
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kea_registry.domain.errors import UploadExpired
 from kea_registry.domain.model import ModelKey
 from kea_registry.domain.model_version import Framework, ModelVersion, VersionKey
-from kea_registry.store.rows import insert_or, utc
+from kea_registry.store.rows import insert_or
 from kea_registry.store.tables import ARTIFACT_CLAIMS, MODEL_VERSIONS, VERSION_COUNTERS
 
 COLLECTION = "model_versions"
@@ -116,6 +117,6 @@ def _version(row: sa.Row[Any]) -> ModelVersion:
         description=row.description,
         sha256=row.sha256,
         size_bytes=row.size_bytes,
-        create_time=utc(row.create_time),
+        create_time=as_utc(row.create_time),
         creator=row.creator,
     )
