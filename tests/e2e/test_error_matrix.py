@@ -67,6 +67,22 @@ def test_a_wrong_body_is_refused_and_the_field_named(iris: RunningPlatform, path
         assert named in message_of(response)
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"student": 7}, "/student"),
+        ({"student": "ada", "grades": [1, "two"]}, "/grades/1"),
+        ({"student": "ada", "grades": {}}, "/grades"),
+        ({"grades": []}, "/student"),
+    ],
+)
+def test_a_value_that_breaks_its_schema_is_pointed_at(grades: RunningPlatform, body: Any, pointer: str) -> None:
+    with grades.client() as client:
+        response = client.post("/models/grades/set_grades", json=body)
+        assert response.status_code == 400, response.text
+        assert pointer in {error["pointer"] for error in response.json()["errors"]}
+
+
 @pytest.mark.parametrize("path", [TYPED, V2, V1])
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"nonsense", b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000, b'{"input":' * 5000]

@@ -15,7 +15,11 @@ A field described by JSON Schema travels in OIP as a tensor too:
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -234,12 +238,27 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if hasattr(value, "tolist"):  # arrays that are not contiguous, pandas Series
         return value.tolist()
-    if isinstance(value, bytes | bytearray):
-        return base64.b64encode(value).decode()
-    if isinstance(value, set | frozenset):
-        return list(cast("set[Any]", value))
+    for kind, convert in _PLAIN_FORMS:
+        if isinstance(value, kind):
+            return convert(value)
     message = f"{type(value).__name__} has no JSON form"
     raise TypeError(message)
+
+
+def _duration(value: timedelta) -> str:
+    """Returns it in ISO 8601."""
+    sign = "-" if value < timedelta(0) else ""
+    return f"{sign}PT{abs(value).total_seconds()}S"
+
+
+_PLAIN_FORMS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    ((bytes, bytearray), lambda value: base64.b64encode(value).decode()),
+    ((set, frozenset, deque), list),
+    (Decimal, float),
+    (timedelta, _duration),
+    (PurePath, str),
+)
+"""The JSON forms that the signatures of Python classes promise (`kea_openapi.type_hints`)."""
 
 
 def _integers(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -41,11 +43,30 @@ class JsonSchema:
             raise invalid(path, "is nested too deep", f"at most {MAX_DEPTH} levels")
         if self._validator.is_valid(value):
             return
-        errors = islice(self._validator.iter_errors(value), MAX_VIOLATIONS)
-        raise InvalidRequest(
-            Violation((*path, *error.instance_path), _shortened(error.message), _expected(error.kind))
-            for error in errors
-        )
+        with _findable():
+            violations = [
+                Violation((*path, *error.instance_path), _shortened(error.message), _expected(error.kind))
+                for error in islice(self._validator.iter_errors(value), MAX_VIOLATIONS)
+            ]
+        raise InvalidRequest(violations)
+
+
+@contextmanager
+def _findable() -> Generator[None, None, None]:
+    """Lets the library find itself, which it does by name whenever it makes an error.
+
+    By then the layer is hidden (`kea_runtime.bootstrap`), and the name the model's, if it has such a package.
+    """
+    name = jsonschema_rs.__name__
+    models = sys.modules.get(name)
+    sys.modules[name] = jsonschema_rs
+    try:
+        yield
+    finally:
+        if models is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = models
 
 
 def _refuse(uri: str) -> NoReturn:

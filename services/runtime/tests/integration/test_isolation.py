@@ -48,6 +48,9 @@ class Alone:
         if len(x) == 0:
             raise RuntimeError("nothing to double")
         return x * 2
+
+    def name(self, item: dict):
+        return item["name"]
 """
 
 
@@ -100,7 +103,12 @@ def test_nothing_is_imported_late_from_the_hidden_layer(starter: Any, real_layer
     python = make_environment(tmp_path / "environment")  # has none of the layer's packages to fall back on
     (tmp_path / "model.py").write_text(ALONE)
     x = {"name": "x", "tensor": {"datatype": "FP32", "shape": [-1]}}
-    signature = {"default_method": "double", "methods": [{"name": "double", "inputs": [x], "outputs": [x]}]}
+    schema = {"type": "object", "properties": {"name": {"type": "string", "format": "uuid"}}, "required": ["name"]}
+    methods: list[dict[str, Any]] = [
+        {"name": "double", "inputs": [x], "outputs": [x]},
+        {"name": "name", "inputs": [{"name": "item", "json_schema": schema}], "outputs": []},
+    ]
+    signature = {"default_method": "double", "methods": methods}
     spec: dict[str, Any] = {"framework": "python", "entrypoint": "model.py:Alone", "directory": str(tmp_path)}
     running = starter.start(python=python, layer=real_layer, signature=signature, **spec)
 
@@ -118,6 +126,10 @@ def test_nothing_is_imported_late_from_the_hidden_layer(starter: Any, real_layer
 
     with httpx.Client(trust_env=False) as client:
         assert statuses(client) == [200, 400, 500, 400, 200, 413]
+        for item in ({"name": 7}, {}, {"name": "not one"}, "none"):
+            refused = client.post(f"{running.url}/models/m/name", json={"item": item})
+            assert refused.status_code == 400, refused.text
+            assert refused.json()["errors"][0]["pointer"].startswith("/item")
     with triton.InferenceServerClient(running.grpc) as client:
         one, none = (
             triton.InferInput("x", [count], "FP32").set_data_from_numpy(np.ones(count, np.float32)) for count in (1, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import importlib
 import importlib.util
 import inspect
@@ -15,6 +14,7 @@ import numpy as np
 from kea_openapi.signature import Field, Method
 
 from kea_runtime.errors import Path, invalid
+from kea_runtime.frameworks.annotations import Converters, hints_of
 from kea_runtime.methods import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError
 
@@ -64,27 +64,20 @@ def _keyword_call(function: Callable[..., Any], method: Method) -> Callable[[Val
 
 def _coercions(function: Any, method: Method) -> dict[str, Coerce]:
     """Returns, by input, what makes an argument of the annotated type out of an array or a JSON value."""
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError):  # names that only a type checker sees: such code still gets its plain values
-        hints = {}
-    return {field.name: _coercion(hints.get(field.name, Any), field) for field in method.inputs}
+    hints, converters = hints_of(function), Converters()
+    return {field.name: _coercion(hints.get(field.name, Any), field, converters) for field in method.inputs}
 
 
-def _coercion(annotation: Any, field: Field) -> Coerce:
+def _coercion(annotation: Any, field: Field, converters: Converters) -> Coerce:
+    if field.tensor is None:
+        convert = converters.of(annotation)
+        return _unchanged if convert is None else _checked(convert, (field.name,))
     origin = typing.get_origin(annotation) or annotation
-    if field.tensor is not None:
-        if origin is list:
-            return np.ndarray.tolist
-        if origin in {float, int, str, bool}:
-            return lambda array: origin(array.item())
-        return _unchanged
-    if origin in {tuple, set, frozenset, np.ndarray}:
-        return np.asarray if origin is np.ndarray else origin
-    if isinstance(origin, type) and issubclass(origin, enum.Enum):
-        return _checked(origin, (field.name,))
-    validate = getattr(origin, "model_validate", None)  # pydantic
-    return _checked(validate, (field.name,)) if validate is not None else _unchanged
+    if origin is list:
+        return np.ndarray.tolist
+    if origin in {float, int, str, bool}:
+        return lambda array: origin(array.item())
+    return _unchanged
 
 
 def _checked(convert: Coerce, path: Path) -> Coerce:
@@ -93,7 +86,7 @@ def _checked(convert: Coerce, path: Path) -> Coerce:
     def checked(value: Any) -> Any:
         try:
             return convert(value)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise invalid(path, str(error)) from error
 
     return checked
