@@ -6,8 +6,9 @@ import pytest
 from google.protobuf import struct_pb2
 from hypothesis import given
 from kea.registry.v1 import signature_pb2
+from kea_core.validation import validate
 from kea_openapi.convert import from_proto, to_proto, value_from_proto, value_to_proto
-from kea_openapi.signature import Signature, SignatureError, from_json, to_json
+from kea_openapi.signature import Example, Method, Signature, SignatureError, from_json, to_json
 from signature_strategies import GRADES, IRIS, signatures
 
 
@@ -15,6 +16,18 @@ from signature_strategies import GRADES, IRIS, signatures
 def test_a_signature_survives_the_message(signature: Signature) -> None:
     wire = to_proto(signature).SerializeToString()
     assert from_proto(signature_pb2.Signature.FromString(wire)) == signature
+
+
+@given(signatures())
+def test_a_signature_is_within_the_bounds_that_its_proto_states(signature: Signature) -> None:
+    validate(to_proto(signature))
+
+
+def test_an_example_without_inputs_is_one() -> None:
+    method = Method(name="now", inputs=(), outputs=IRIS.methods[0].outputs, example=Example(inputs={}))
+    signature = Signature(methods=(method,))
+    validate(signature_pb2.Signature.FromString(to_proto(signature).SerializeToString()))
+    assert from_proto(to_proto(signature)) == signature
 
 
 @given(signatures())

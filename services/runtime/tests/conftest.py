@@ -19,7 +19,7 @@ import httpx
 import pytest
 from kea_runtime import layer as runtime_layer
 
-LAYER_PACKAGES = ("granian", "grpc", "jsonschema_rs", "orjson", "typing_extensions", "uvloop")
+LAYER_PACKAGES = ("grpc", "httptools", "jsonschema_rs", "orjson", "typing_extensions", "uvloop")
 START_SECONDS = 60.0
 
 

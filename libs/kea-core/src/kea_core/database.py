@@ -172,7 +172,7 @@ def _upgrade(connection: sa.Connection, settings: DatabaseSettings, migrations: 
     if connection.dialect.name == "postgresql":
         key = int.from_bytes(hashlib.sha256(f"kea {settings.schema}".encode()).digest()[:8], "big", signed=True)
         # Another's migrations may take as long as they need; only what they themselves wait for is bounded.
-        connection.execute(sa.text("SELECT 1"))
+        connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         if settings.schema:

@@ -13,8 +13,8 @@ def run(metadata: sa.MetaData) -> None:
         connection=connection,
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
-        # All of them or none: Alembic takes SQLite for unable, and would commit between two, where another process could
-        # step in. `kea_core.database` begins transactions itself, so SQLite is able.
+        # All of them or none: Alembic takes SQLite for unable, and would commit between two, where another process
+        # could step in. `kea_core.database` begins transactions itself, so SQLite is able.
         transactional_ddl=True,
         compare_type=True,
     )

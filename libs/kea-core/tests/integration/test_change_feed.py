@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from kea_core.change_feed import TOMBSTONE_AGE, Change, ChangeFeed, Synced, feed_tables
+from kea_core.change_feed import BATCH, TOMBSTONE_AGE, Change, ChangeFeed, Synced, feed_tables
 from kea_core.database import DatabaseSettings, Sessions, open_database
 from kea_core.errors import RevisionExpired
 from sqlalchemy.schema import CreateSchema
@@ -83,10 +83,14 @@ async def test_a_change_wakes_a_waiting_watch_also_from_another_process(database
 
 async def test_nothing_of_a_rolled_back_transaction_is_seen(database: DatabaseSettings) -> None:
     async with open_feed(database, FakeClock()) as (sessions, feed):
-        with pytest.raises(RuntimeError):
+
+        async def fail() -> None:
             async with sessions.transaction() as session:
                 await feed.record(session, "models", "a")
                 raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await fail()
         assert await read_until_synced(feed, 0) == [Synced(0)]
 
 
@@ -108,3 +112,30 @@ async def test_a_watch_from_before_forgotten_removals_is_refused(database: Datab
         with pytest.raises(RevisionExpired):
             await read_until_synced(feed, 1)
         assert await read_until_synced(feed, 0) == [Change(3, "b", deleted=False), Synced(3)]
+
+
+async def test_a_watch_from_a_revision_that_is_yet_to_come_is_refused(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        seen = await write(sessions, feed, "a")
+        assert await read_until_synced(feed, seen) == [Synced(seen)]
+        with pytest.raises(RevisionExpired):  # of a database that a backup was put in place of
+            await read_until_synced(feed, seen + 1)
+
+
+async def test_who_reads_much_at_once_misses_nothing(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        count = 2 * BATCH + 1
+        async with sessions.transaction() as session:
+            for number in range(count):
+                await feed.record(session, "models", f"m{number}")
+        *found, synced = await read_until_synced(feed, 0)
+        assert [change.revision for change in found] == [*range(1, count + 1)]
+        assert synced == Synced(count)
+
+
+async def test_another_collection_only_moves_the_revision_on(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        await write(sessions, feed, "a")
+        async with sessions.transaction() as session:
+            await feed.record(session, "others", "b")
+        assert await read_until_synced(feed, 0) == [Change(1, "a", deleted=False), Synced(2)]

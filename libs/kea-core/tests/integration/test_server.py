@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import stat
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 from google.protobuf import empty_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kea.inference.v2 import open_inference_grpc_pb2
 from kea.registry.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
 from kea_core import status
+from kea_core.access import Authorization, declared
 from kea_core.client import open_channel
+from kea_core.error_mapping import ErrorMapping
 from kea_core.errors import EtagMismatch
-from kea_core.server import ServedService, serve
+from kea_core.server import ServedService, listen, serve
 from kea_core.settings import DrainSettings
+from kea_core.testing.tokens import jwks_of, make_token
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
-from kea_core.testing.tokens import jwks_of, make_token
 
 NAME = "projects/p/models/m"
 
@@ -35,6 +40,7 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
         self.entered = asyncio.Event()
 
     async def GetModel(self, request: Any, context: Any) -> model_pb2.Model:  # noqa: N802 - the proto's name
+        del context
         self.calls += 1
         if request.name.endswith("stale"):
             raise EtagMismatch(request.name)
@@ -46,12 +52,15 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
             await asyncio.sleep(0.3)
         return model_pb2.Model(name=request.name)
 
-    async def DeleteModel(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    async def DeleteModel(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802 - as above
+        del request, context
         return empty_pb2.Empty()
 
 
 @asynccontextmanager
-async def running(models: Models, metrics: CollectorRegistry | None = None) -> AsyncGenerator[tuple[str, Any], None]:
+async def running(
+    models: Models, metrics: CollectorRegistry | None = None, *, unready_seconds: float = 0
+) -> AsyncGenerator[tuple[str, Any], None]:
     verifier = TokenVerifier()
     verifier.use(jwks_of())
     with tempfile.TemporaryDirectory(prefix="kea") as directory:
@@ -65,13 +74,13 @@ async def running(models: Models, metrics: CollectorRegistry | None = None) -> A
             [service],
             verifier=verifier,
             metrics=metrics or CollectorRegistry(),
-            drain=DrainSettings(grace_seconds=5),
+            drain=DrainSettings(unready_seconds=unready_seconds, grace_seconds=5),
         ) as server:
             yield address, server
 
 
 @asynccontextmanager
-async def stub(address: str, token: str | None) -> AsyncIterator[Any]:
+async def stub(address: str, token: str | None) -> AsyncGenerator[Any, None]:
     async def source() -> str:
         return token or ""
 
@@ -88,7 +97,7 @@ async def refusal(call: Any) -> tuple[grpc.StatusCode, str, str]:
 
 async def test_health_is_not_serving_until_ready_and_needs_no_token() -> None:
     async with running(Models()) as (address, server), open_channel(address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)  # it has no types
         request = health_pb2.HealthCheckRequest()
         assert (await health.Check(request)).status == health_pb2.HealthCheckResponse.NOT_SERVING
         await server.ready()
@@ -157,3 +166,75 @@ async def test_an_accepted_call_ends_while_the_server_drains() -> None:
 
 async def _await(call: Any) -> Any:
     return await call
+
+
+class Thing(grpc.GenericRpcHandler):
+    """A service of three parts in its name, as permissions have, that nobody has declared."""
+
+    def service(self, handler_call_details: Any) -> Any:
+        del handler_call_details
+
+        async def answer(request: bytes, context: Any) -> bytes:
+            del context
+            return request
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+async def test_a_method_that_is_not_declared_is_refused_to_everyone(sockets: Path) -> None:
+    verifier, address = TokenVerifier(), f"unix:{sockets}/s"
+    verifier.use(jwks_of())
+    server = grpc.aio.server(interceptors=(ErrorMapping(), Authorization(verifier, declared([]))), handlers=(Thing(),))
+    listen(server, address)
+    await server.start()
+
+    async def token() -> str:
+        return make_token("admin")
+
+    async with open_channel(address, token) as channel:
+        for method in ("/google.example.Thing/Do", "/Thing/Do", "/a.b.c.Thing/Do"):
+            assert (await refusal(channel.unary_unary(method)(b"")))[:2] == (
+                grpc.StatusCode.PERMISSION_DENIED,
+                "PERMISSION_MISSING",
+            )
+    await server.stop(0)
+
+
+def test_a_method_must_say_who_may_call_it() -> None:
+    with pytest.raises(ValueError, match="must declare either a permission or that it is public"):
+        declared([open_inference_grpc_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name])
+
+
+async def test_a_socket_left_behind_is_taken_over_and_is_its_owners_alone(sockets: Path) -> None:
+    path = sockets / "new" / "s"
+    for _ in range(2):
+        server = grpc.aio.server()
+        listen(server, f"unix:{path}")
+        await server.start()
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        await server.stop(0)
+        path.touch()  # as a process that was killed leaves its socket
+
+
+async def test_a_port_that_is_taken_is_an_error(sockets: Path) -> None:
+    options = (("grpc.so_reuseport", 0),)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(RuntimeError):
+            listen(grpc.aio.server(options=options), f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+async def test_health_tells_of_the_drain_before_calls_are_refused() -> None:
+    context = running(Models(), unready_seconds=0.3)
+    address, server = await context.__aenter__()
+    await server.ready()
+    async with open_channel(address) as channel, asyncio.TaskGroup() as tasks:
+        watch = (cast("Any", health_pb2_grpc.HealthStub(channel))).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        ending = tasks.create_task(context.__aexit__(None, None, None))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        async with stub(address, make_token("admin")) as models:
+            assert (await models.GetModel(model_service_pb2.GetModelRequest(name=NAME))).name == NAME
+        await ending

@@ -18,7 +18,7 @@ from kea_core.roles import GRANTS, SERVICE_ROLES, grants
         (["service-router"], "registry.modelVersions.download", False),
     ],
 )
-def test_a_permission_is_granted_by_a_role_or_not_at_all(roles: list[str], permission: str, allowed: bool) -> None:
+def test_a_permission_is_granted_by_a_role_or_not_at_all(roles: list[str], permission: str, *, allowed: bool) -> None:
     assert grants(roles, permission) is allowed
 
 

@@ -16,7 +16,7 @@ class Example:
     enabled: bool = False
     folder: Path = Path("/tmp")
     names: tuple[str, ...] = ()
-    secret: Secret = Secret("")
+    secret: Secret = dataclasses.field(default_factory=lambda: Secret(""))
     drain: DrainSettings = dataclasses.field(default_factory=DrainSettings)
 
 

@@ -34,7 +34,9 @@ TARGET = endpoint_pb2.Target(deployment="projects/p/deployments/d", weight=10_00
             model_version_service_pb2.UploadModelVersionRequest(
                 header=model_version_service_pb2.UploadModelVersionHeader(
                     parent="projects/p/models/m",
-                    model_version=model_version_pb2.ModelVersion(framework=1, entrypoint="x", sha256="zz"),
+                    model_version=model_version_pb2.ModelVersion(
+                        framework=model_version_pb2.FRAMEWORK_SKLEARN, entrypoint="x", sha256="zz"
+                    ),
                 )
             ),
             "header.model_version.sha256",

@@ -7,19 +7,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
 
 import platformdirs
-import yaml
 from kea_core.settings import Secret
 
+from kea_sdk import address
+from kea_sdk.config_file import read_config
 from kea_sdk.errors import SettingsError
+from kea_sdk.tokens import is_token
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_PROJECT = "default"
-_KEYS = ("url", "token", "project", "data", "database")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+NO_TOKEN = Secret("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,8 @@ class ClientSettings:
     url: str
     """The gateway, `http://HOST:PORT` or `https://HOST[:PORT]`, without a path."""
     project: str
-    token: str = ""
+    """The project whose resources short names are of."""
+    token: Secret = NO_TOKEN
     """A token that was given; empty where it is to be read from `token_file`."""
     token_file: Path | None = None
     """File in which the running platform keeps the administrator's token, and renews it."""
@@ -39,13 +39,12 @@ class ClientSettings:
     @property
     def host(self) -> str:
         """The gateway's host."""
-        return urlsplit(self.url).hostname or ""
+        return address.host_of(self.url)
 
     @property
     def target(self) -> str:
         """The gateway as gRPC names it."""
-        parts = urlsplit(self.url)
-        port = parts.port or (443 if self.secure else 80)
+        port = address.port_of(self.url)
         return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
     @property
@@ -56,7 +55,7 @@ class ClientSettings:
     @property
     def loopback(self) -> bool:
         """Whether the gateway is on this machine, where no proxy may stand between."""
-        return self.host in _LOOPBACK
+        return address.is_loopback(self.url)
 
 
 def read_settings(
@@ -69,31 +68,41 @@ def read_settings(
 ) -> ClientSettings:
     """Returns the settings, by precedence: arguments, `KEA_*` variables, the configuration file, the running platform.
 
-    A token only ever goes to the platform it is for: that of the configuration file to the file's URL, and that of this
-    machine's platform to the URL it announced, or to this machine.
+    A token only ever goes to the platform it is for: that of the configuration file to the file's URL (where it names
+    none: to where one gets without saying anything), that of this machine's platform to the URL it announced.
 
     Raises:
-        SettingsError: the configuration file or the URL is wrong.
+        SettingsError: the configuration file, the URL or the token is wrong.
     """
     env = os.environ if environment is None else environment
-    config = _read_config(config_file(env))
-    place = data or _path(env.get("KEA_DATA")) or _path(config.get("data")) or home_directory(env) / "data"
+    file = config_file(env)
+    config = read_config(file)
+    place = _place(data, env, config)
     announced = _announced(place)
-    found = url or env.get("KEA_URL") or config.get("url") or announced or DEFAULT_URL
-    found = _checked(found)
-    given = token or env.get("KEA_TOKEN") or ""
-    if not given and config.get("token") and found == _checked(config.get("url") or found):
-        given = config["token"]
-    token_file = None
-    if not given and (found == announced or urlsplit(found).hostname in _LOOPBACK):
-        token_file = place / "admin.token"
+    unsaid = address.checked(config.get("url") or announced or DEFAULT_URL)
+    said = url or env.get("KEA_URL")
+    found = address.checked(said) if said else unsaid
+    given = _usable(token, "the token that was given") or _usable(env.get("KEA_TOKEN"), "KEA_TOKEN")
+    if not given and address.same_place(found, unsaid):
+        given = _usable(config.get("token"), f"the token in {file}")
+    theirs = not given and announced and address.same_place(found, announced)
     return ClientSettings(
         url=found,
         project=project or env.get("KEA_PROJECT") or config.get("project") or DEFAULT_PROJECT,
         token=given,
-        token_file=token_file,
+        token_file=place / "admin.token" if theirs else None,
         data=place,
     )
+
+
+def data_directory(data: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
+    """Returns where this machine's platform keeps everything: by argument, `KEA_DATA` or the configuration file.
+
+    Raises:
+        SettingsError: the configuration file is wrong.
+    """
+    env = os.environ if environment is None else environment
+    return _place(data, env, read_config(config_file(env)))
 
 
 def database_url(environment: Mapping[str, str] | None = None) -> Secret:
@@ -106,7 +115,7 @@ def database_url(environment: Mapping[str, str] | None = None) -> Secret:
         SettingsError: it is not PostgreSQL's.
     """
     env = os.environ if environment is None else environment
-    found = env.get("KEA_DATABASE") or _read_config(config_file(env)).get("database") or ""
+    found = env.get("KEA_DATABASE") or read_config(config_file(env)).get("database") or ""
     if found and not found.startswith("postgresql://"):
         problem = "KEA_DATABASE is not usable; expected postgresql://USER:PASSWORD@HOST/DATABASE"
         raise SettingsError(problem)
@@ -126,47 +135,27 @@ def config_file(environment: Mapping[str, str] | None = None) -> Path:
     return directory / "config.yaml"
 
 
+def _place(data: Path | None, env: Mapping[str, str], config: Mapping[str, str]) -> Path:
+    return data or _path(env.get("KEA_DATA")) or _path(config.get("data")) or home_directory(env) / "data"
+
+
 def _path(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
-
-
-def _read_config(path: Path) -> dict[str, str]:
-    try:
-        document: Any = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = f"{path} cannot be read: {' '.join(str(error).split())}"
-        raise SettingsError(problem) from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        problem = f"{path} must be a mapping with any of {', '.join(_KEYS)}"
-        raise SettingsError(problem)
-    settings = cast("dict[Any, Any]", document)
-    unknown = [str(key) for key in settings if key not in _KEYS]
-    if unknown:
-        problem = f"{path} has unknown keys {', '.join(unknown)}; expected any of {', '.join(_KEYS)}"
-        raise SettingsError(problem)
-    return {str(key): str(value) for key, value in settings.items() if value is not None}
+    return Path(os.path.expanduser(text)) if text else None  # noqa: PTH111 - Path's own raises where there is no home
 
 
 def _announced(data: Path) -> str:
     """Returns the URL of the platform that runs on this machine, or nothing."""
     try:
         document = json.loads((data / "platform.json").read_text("utf-8"))
-        return str(document["url"]).rstrip("/")
-    except (OSError, ValueError, KeyError, TypeError):
+        return address.checked(str(document["url"]))
+    except (OSError, ValueError, KeyError, TypeError, SettingsError):
         return ""
 
 
-def _checked(url: str) -> str:
-    parts = urlsplit(url.rstrip("/"))
-    try:
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
-        problem = f"{url!r} is not KEA's address; expected http://HOST:PORT or https://HOST"
+def _usable(token: str | None, origin: str) -> Secret:
+    """Returns the token, without blanks around it. It goes into a header; what cannot be one is refused unseen."""
+    text = (token or "").strip()
+    if not is_token(text):
+        problem = f"{origin} is no token: it has blanks, line breaks or letters that no token has"
         raise SettingsError(problem)
-    return url.rstrip("/")
+    return Secret(text)

@@ -52,6 +52,8 @@ class Answer(NamedTuple):
     status: int
     headers: Headers
     body: bytes
+    last: bool = False
+    """Whether the connection is to be closed behind it."""
 
 
 @dataclass(frozen=True, slots=True)

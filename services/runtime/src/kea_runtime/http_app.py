@@ -1,16 +1,16 @@
-"""The RSGI application: from a request to the protocol that answers it, and from any error to that protocol's shape."""
+"""From a request to the protocol that answers it, and from any error to that protocol's shape."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, Awaitable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from kea_runtime.answers import Answer, Answers
-from kea_runtime.bodies import Incoming
 from kea_runtime.errors import CallError, Draining, PathNotFound, VerbNotAllowed
 from kea_runtime.failures import log_failure
+from kea_runtime.http_connection import Request
 from kea_runtime.methods import ServedModel
 from kea_runtime.oip_rest import OipRest
 from kea_runtime.typed_json import TypedJson
@@ -22,7 +22,7 @@ REQUEST_ID = "x-request-id"
 class Answering(Protocol):
     """A protocol: one shape of paths, payloads and errors."""
 
-    async def answer(self, request: Incoming, segments: Sequence[str]) -> Answer:
+    async def answer(self, request: Request, segments: Sequence[str]) -> Answer:
         """Answers a request; what it raises is refused in the protocol's shape."""
         ...
 
@@ -37,7 +37,7 @@ class Plain:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
 
-    async def answer(self, request: Incoming, segments: Sequence[str]) -> Answer:
+    async def answer(self, request: Request, segments: Sequence[str]) -> Answer:
         """Answers the deployer's probe; `segments` are all of the path's."""
         if list(segments) != ["healthz"]:
             raise PathNotFound("/" + "/".join(segments))
@@ -48,25 +48,6 @@ class Plain:
     def refuse(self, error: CallError, request_id: str) -> Answer:
         """Returns the error as a problem."""
         return self._answers.problem(error, request_id)
-
-
-class RsgiRequest:
-    """Granian's scope and protocol, as `Incoming`."""
-
-    __slots__ = ("_protocol", "header", "verb")
-
-    def __init__(self, scope: Any, protocol: Any) -> None:
-        self.verb: str = scope.method
-        self.header = scope.headers.get
-        self._protocol = protocol
-
-    def whole(self) -> Awaitable[bytes]:
-        """Returns all of the body."""
-        return self._protocol()
-
-    def chunks(self) -> AsyncIterable[bytes]:
-        """Returns what yields the body as it comes."""
-        return self._protocol
 
 
 class HttpApp:
@@ -95,31 +76,29 @@ class HttpApp:
         self._draining = True
         await self._idle.wait()
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+    async def __call__(self, request: Request) -> Answer:
         """Answers one request."""
-        path: str = scope.path
+        path = request.path
         segments = path.split("/")[1:]
         if segments[0] == "projects":
             del segments[:2]
         answering: Answering = self._protocols.get(segments[0], self._plain) if segments else self._plain
-        request = RsgiRequest(scope, protocol)
         if self._active == 0:
             self._idle.clear()
         self._active += 1
         try:
             if self._draining:
                 raise Draining  # noqa: TRY301 - refused like any other error
-            answer = await answering.answer(request, segments if answering is self._plain else segments[1:])
+            return await answering.answer(request, segments if answering is self._plain else segments[1:])
         except Exception as error:  # noqa: BLE001 - the one place where nothing may escape
-            answer = _refused(answering, error, request, path)
+            return _refused(answering, error, request, path)._replace(last=self._draining)
         finally:
             self._active -= 1
             if self._active == 0:
                 self._idle.set()
-        protocol.response_bytes(answer.status, answer.headers, answer.body)
 
 
-def _refused(answering: Answering, error: Exception, request: RsgiRequest, path: str) -> Answer:
+def _refused(answering: Answering, error: Exception, request: Request, path: str) -> Answer:
     request_id = request.header(REQUEST_ID) or str(uuid.uuid4())
     log_failure(error, request_id, path)
     return answering.refuse(error if isinstance(error, CallError) else CallError(), request_id)

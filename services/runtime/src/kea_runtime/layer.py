@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LAYER_REQUIREMENTS = (
-    "granian>=2.5,<3",
     "grpcio>=1.80,<2",
+    "httptools>=0.7,<1",
     "jsonschema-rs>=0.40,<1",
     "orjson>=3.11,<4",
     'uvloop>=0.21,<1; sys_platform != "win32"',

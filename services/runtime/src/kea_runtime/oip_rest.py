@@ -15,9 +15,10 @@ from kea_openapi.signature import Datatype
 
 from kea_runtime import binary_tensors, oip
 from kea_runtime.answers import BINARY_HEADER, Answer, Answers
-from kea_runtime.bodies import Incoming, parse_json, read_body
+from kea_runtime.bodies import parse_json, read_body
 from kea_runtime.errors import CallError, Path, PathNotFound, VerbNotAllowed, invalid
 from kea_runtime.fields import ServedField
+from kea_runtime.http_connection import Request
 from kea_runtime.methods import ServedMethod, ServedModel, Values
 from kea_runtime.tensors import Array, kind
 
@@ -32,7 +33,7 @@ class OipRest:
         self._answers = answers
         self._limit = max_body_bytes
 
-    async def answer(self, request: Incoming, segments: Sequence[str]) -> Answer:
+    async def answer(self, request: Request, segments: Sequence[str]) -> Answer:
         """Answers metadata, health and inference; `segments` are those after `/v2`."""
         match segments:
             case ["models", address, "infer"]:
@@ -71,12 +72,12 @@ class OipRest:
             return {"name": name, "ready": True}
         raise _nowhere(segments)
 
-    async def _infer(self, request: Incoming, address: str, version: str) -> Answer:
+    async def _infer(self, request: Request, address: str, version: str) -> Answer:
         name = unquote(address) if "%" in address else address
         method = self._model.addressed(name, version)
         if request.verb != "POST":
             raise VerbNotAllowed(request.verb, "POST")
-        body = await read_body(request, self._limit)
+        body = read_body(request, self._limit)
         length = _header_length(request.header(BINARY_HEADER), len(body))
         if length == 0:
             document: _Object = {"parameters": {"binary_data_output": True}}

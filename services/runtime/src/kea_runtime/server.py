@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 
 import grpc.aio
-from granian.constants import Interfaces
-from granian.server.embed import Server as Granian
 
 from kea_runtime.http_app import HttpApp
+from kea_runtime.http_connection import Connections
 from kea_runtime.methods import ServedModel
 from kea_runtime.oip_grpc import Service
 from kea_runtime.spec import Address, Spec
 
 BACKLOG = 1024
-"""Connections that wait to be accepted, and calls that granian has in hand at the same time."""
+"""Connections that wait to be accepted, and gRPC calls in hand at the same time."""
 
 FLUSH_SECONDS = 1.0
 """Time for the last answers to leave, after the drain."""
 
-_POLL_SECONDS = 0.005
 _GRPC_OVERHEAD = 64 * 1024
 """What a message may have beside its tensors' bytes."""
 
@@ -35,38 +33,35 @@ async def serve(spec: Spec, model: ServedModel, on_ready: Callable[[], None]) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     app = HttpApp(model, spec.max_body_bytes)
-    http = _http_server(app, spec.http)
+    connections = Connections(app, spec.max_body_bytes)
     grpc_server = None if spec.grpc is None else await _start_grpc(model, spec, spec.grpc)
+    http = await _listen(connections, spec.http)
+    on_ready()
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(http.serve(), name="http")
-        await _listening(spec.http)
-        on_ready()
+        sweeping = tasks.create_task(connections.sweep(), name="sweep")
         await stop.wait()
         with suppress(TimeoutError):
             async with asyncio.timeout(spec.drain_seconds), asyncio.TaskGroup() as draining:
                 draining.create_task(app.drain(), name="drain http")
                 if grpc_server is not None:
                     draining.create_task(grpc_server.stop(spec.drain_seconds), name="drain grpc")
-        http.stop()
-        # Granian waits for its connections without end; calls that outlived the drain are given up here.
-        await asyncio.wait({serving}, timeout=FLUSH_SECONDS)
-        serving.cancel()
+        sweeping.cancel()
+    http.close()
+    await connections.close(FLUSH_SECONDS)
+    if spec.http.path is not None:
+        spec.http.path.unlink(missing_ok=True)
 
 
-def _http_server(app: HttpApp, address: Address) -> Granian:
+async def _listen(connections: Connections, address: Address) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
     if address.path is not None:
         _remove_stale(address)
-    return Granian(
-        app,
-        address=address.host or "127.0.0.1",
-        port=address.port,
-        uds=address.path,
-        interface=Interfaces.RSGI,
-        websockets=False,
-        backlog=BACKLOG,
-        backpressure=BACKLOG,
-        log_enabled=False,
-    )
+        before = os.umask(0o077)
+        try:
+            return await loop.create_unix_server(connections.make, str(address.path), backlog=BACKLOG)
+        finally:
+            os.umask(before)
+    return await loop.create_server(connections.make, address.host, address.port, backlog=BACKLOG)
 
 
 async def _start_grpc(model: ServedModel, spec: Spec, address: Address) -> grpc.aio.Server:
@@ -82,22 +77,6 @@ async def _start_grpc(model: ServedModel, spec: Spec, address: Address) -> grpc.
     server.add_insecure_port(str(address))
     await server.start()
     return server
-
-
-async def _listening(address: Address) -> None:
-    """Waits until the HTTP socket takes connections; if the server fails instead, its task ends this one."""
-    while True:
-        with suppress(OSError), _connected(address):
-            return
-        await asyncio.sleep(_POLL_SECONDS)
-
-
-def _connected(address: Address) -> socket.socket:
-    if address.path is None:
-        return socket.create_connection((address.host, address.port), timeout=1.0)
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(address.path))
-    return connection
 
 
 def _remove_stale(address: Address) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kea_runtime.answers import Answer, Answers
-from kea_runtime.bodies import Incoming, parse_json, read_body
+from kea_runtime.bodies import parse_json, read_body
 from kea_runtime.errors import CallError, PathNotFound, VerbNotAllowed
+from kea_runtime.http_connection import Request
 from kea_runtime.methods import ServedModel
 
 _VALIDATE = ":validate"
@@ -20,7 +21,7 @@ class TypedJson:
         self._answers = answers
         self._limit = max_body_bytes
 
-    async def answer(self, request: Incoming, segments: Sequence[str]) -> Answer:
+    async def answer(self, request: Request, segments: Sequence[str]) -> Answer:
         """Answers a call, or a check of one; `segments` are those after `/models`."""
         if len(segments) != 2:  # noqa: PLR2004 - model and method
             raise PathNotFound("/".join(("/models", *segments)))
@@ -28,7 +29,7 @@ class TypedJson:
         method = self._model.method(name.removesuffix(_VALIDATE))
         if request.verb != "POST":
             raise VerbNotAllowed(request.verb, "POST")
-        inputs = method.read_json(parse_json(await read_body(request, self._limit)))
+        inputs = method.read_json(parse_json(read_body(request, self._limit)))
         if name.endswith(_VALIDATE):
             return self._answers.json({"valid": True})
         outputs = await method.call(inputs)

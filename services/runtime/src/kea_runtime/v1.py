@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kea_runtime.answers import Answer, Answers
-from kea_runtime.bodies import Incoming, parse_json, read_body
+from kea_runtime.bodies import parse_json, read_body
 from kea_runtime.errors import CallError, InvalidRequest, PathNotFound, VerbNotAllowed, Violation, invalid
+from kea_runtime.http_connection import Request
 from kea_runtime.methods import ServedMethod, ServedModel, Values
 from kea_runtime.tensors import kind
 
@@ -31,7 +32,7 @@ class V1:
         self._answers = answers
         self._limit = max_body_bytes
 
-    async def answer(self, request: Incoming, segments: Sequence[str]) -> Answer:
+    async def answer(self, request: Request, segments: Sequence[str]) -> Answer:
         """Answers readiness and predictions; `segments` are those after `/v1`."""
         if len(segments) != 2 or segments[0] != "models":  # noqa: PLR2004 - "models" and the address
             raise PathNotFound("/".join(("/v1", *segments)))
@@ -44,7 +45,7 @@ class V1:
         method = self._model.addressed(address.removesuffix(_PREDICT))
         if request.verb != "POST":
             raise VerbNotAllowed(request.verb, "POST")
-        document = parse_json(await read_body(request, self._limit))
+        document = parse_json(read_body(request, self._limit))
         return self._answers.json({"predictions": await _predictions(method, document)})
 
     def refuse(self, error: CallError, request_id: str) -> Answer:

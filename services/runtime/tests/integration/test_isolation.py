@@ -34,7 +34,7 @@ class Versions:
             "grpc": grpc.__version__,
             "places": list(places.values()),
             "path": sys.path,
-            "stranger": "granian" in sys.modules,
+            "stranger": "httptools" in sys.modules,
         }
 """
 

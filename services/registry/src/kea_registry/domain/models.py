@@ -122,12 +122,14 @@ class Models:
         async with self._storage.transaction() as transaction:
             if await transaction.requests.result(once) is not None:
                 return await found(transaction, model.key)
+            if not dry:
+                # Before any look at models, so that of two equal requests one waits here for the other, and then finds
+                # its answer and not its model.
+                await transaction.requests.remember(once, model.key.name)
             if await transaction.models.get(model.key) is not None:
                 raise ModelExists(model.key.name)
             if dry:
                 return model
-            # Before the model, so that of two equal requests one waits here for the other and then finds its answer.
-            await transaction.requests.remember(once, model.key.name)
             if not await transaction.models.add(model):
                 raise ModelExists(model.key.name)
             return model

@@ -68,6 +68,10 @@ class SigningKeyServiceServicer:
     def RotateSigningKey(self, request, context):
         """Makes a new key at once. It is published first and begins to sign a moment
         later; tokens of the old key stay valid until they expire.
+
+        Errors: RESOURCE_EXHAUSTED `SIGNING_KEYS_EXHAUSTED` where so many keys still
+        verify tokens that there is no room for another; ABORTED `SIGNING_KEY_RACED`
+        where others make keys all the time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,7 +84,9 @@ class DeploymentServiceServicer:
         `MODEL_LOAD_FAILED`, `ENVIRONMENT_FAILED`, `ARTIFACT_FAILED`).
 
         Errors: ALREADY_EXISTS `DEPLOYMENT_EXISTS`; NOT_FOUND `MODEL_NOT_FOUND`,
-        `MODEL_VERSION_NOT_FOUND`, `MODEL_ALIAS_NOT_FOUND`.
+        `MODEL_VERSION_NOT_FOUND`, `MODEL_ALIAS_NOT_FOUND`; INVALID_ARGUMENT
+        `MODEL_PROJECT_MISMATCH`, `REQUEST_ID_REUSED`; FAILED_PRECONDITION
+        `MODEL_VERSION_UNUSABLE` where this deployer is older than the version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,8 +114,8 @@ class DeploymentServiceServicer:
         """Changes the number of replicas. The operation is done when they all serve.
 
         Errors: NOT_FOUND `DEPLOYMENT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
-        INVALID_ARGUMENT `UPDATE_MASK_INVALID`; FAILED_PRECONDITION
-        `DEPLOYMENT_DELETING`.
+        INVALID_ARGUMENT `UPDATE_MASK_INVALID`, `REQUEST_ID_REUSED`;
+        FAILED_PRECONDITION `DEPLOYMENT_DELETING`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +144,9 @@ class DeploymentServiceServicer:
     def WatchDeployments(self, request, context):
         """Sends every change of deployments of all projects after a revision, and goes
         on.
+
+        Errors: OUT_OF_RANGE `REVISION_EXPIRED` where not all changes since are known
+        any more; watch from 0 then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,7 +81,8 @@ class ModelServiceServicer:
     def CreateModel(self, request, context):
         """Makes a model without versions.
 
-        Errors: ALREADY_EXISTS `MODEL_EXISTS`.
+        Errors: ALREADY_EXISTS `MODEL_EXISTS`; INVALID_ARGUMENT `REQUEST_ID_REUSED`;
+        ABORTED `REQUEST_RACED` where the same request is being done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

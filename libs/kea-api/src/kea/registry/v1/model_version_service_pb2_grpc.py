@@ -79,11 +79,13 @@ class ModelVersionServiceServicer:
         other case. Makes the model where it is new.
 
         Errors: INVALID_ARGUMENT `CHECKSUM_MISMATCH`, `UPLOAD_MALFORMED`,
-        `SIGNATURE_INVALID`, `ARCHIVE_INVALID`, `REQUIREMENTS_INVALID`; ALREADY_EXISTS
-        `MODEL_VERSION_EXISTS` where `version` is taken; FAILED_PRECONDITION
-        `MODEL_VERSION_OUT_OF_ORDER` where it is not the next; NOT_FOUND
-        `MODEL_NOT_FOUND` where `require_model` is set; RESOURCE_EXHAUSTED
-        `ARTIFACT_TOO_LARGE`.
+        `SIGNATURE_INVALID`, `ARCHIVE_INVALID`, `REQUIREMENTS_INVALID`,
+        `REQUEST_ID_REUSED`; ALREADY_EXISTS `MODEL_VERSION_EXISTS` where `version` is
+        taken; FAILED_PRECONDITION `MODEL_VERSION_OUT_OF_ORDER` where it is not the
+        next; NOT_FOUND `MODEL_NOT_FOUND` where `require_model` is set;
+        RESOURCE_EXHAUSTED `ARTIFACT_TOO_LARGE`; ABORTED `UPLOAD_EXPIRED` where it
+        stood still for too long, `REQUEST_RACED` where the same request is being done;
+        UNAVAILABLE `ARTIFACT_STORE_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +125,7 @@ class ModelVersionServiceServicer:
         """Sends a version's archive, in chunks of at most 1 MiB.
 
         Errors: NOT_FOUND `MODEL_NOT_FOUND`, `MODEL_VERSION_NOT_FOUND`; DATA_LOSS
-        `ARTIFACT_CORRUPT`.
+        `ARTIFACT_CORRUPT`; UNAVAILABLE `ARTIFACT_STORE_UNAVAILABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +133,9 @@ class ModelVersionServiceServicer:
 
     def WatchModelVersions(self, request, context):
         """Sends every change of versions of all projects after a revision, and goes on.
+
+        Errors: OUT_OF_RANGE `REVISION_EXPIRED` where not all changes since are known
+        any more; watch from 0 then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

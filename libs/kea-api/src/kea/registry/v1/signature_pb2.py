@@ -22,45 +22,62 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkea/registry/v1/signature.proto\x12\x0fkea.registry.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bkea/common/v1/options.proto\"[\n\nTensorType\x12+\n\x08\x64\x61tatype\x18\x01 \x01(\x0e\x32\x19.kea.registry.v1.Datatype\x12 \n\x05shape\x18\x02 \x03(\x03\x42\x11\xca\xf3\x18\r \xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x30 \"\xe1\x01\n\x05\x46ield\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xca\xf3\x18\x05\x08\x01\x10\x80\x02\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xca\xf3\x18\x04\x10\x80\x80\x01\x12-\n\x06tensor\x18\x03 \x01(\x0b\x32\x1b.kea.registry.v1.TensorTypeH\x00\x12.\n\x0bjson_schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x10\n\x08optional\x18\x05 \x01(\x08\x12\'\n\x07\x64\x65\x66\x61ult\x18\x06 \x01(\x0b\x32\x16.google.protobuf.ValueB\x06\n\x04type\"\\\n\x07\x45xample\x12\'\n\x06inputs\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x07outputs\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xf4\x01\n\x06Method\x12.\n\x04name\x18\x01 \x01(\tB \xca\xf3\x18\x1c\x1a\x1a[A-Za-z][A-Za-z0-9_]{0,62}\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xca\xf3\x18\x04\x10\x80\x80\x01\x12/\n\x06inputs\x18\x03 \x03(\x0b\x32\x16.kea.registry.v1.FieldB\x07\xca\xf3\x18\x03\x30\x80 \x12\x30\n\x07outputs\x18\x04 \x03(\x0b\x32\x16.kea.registry.v1.FieldB\x07\xca\xf3\x18\x03\x30\x80 \x12\r\n\x05table\x18\x05 \x01(\x08\x12)\n\x07\x65xample\x18\x06 \x01(\x0b\x32\x18.kea.registry.v1.Example\"r\n\tSignature\x12\x30\n\x07methods\x18\x01 \x03(\x0b\x32\x17.kea.registry.v1.MethodB\x06\xca\xf3\x18\x02\x30@\x12\x16\n\x0e\x64\x65\x66\x61ult_method\x18\x02 \x01(\t\x12\x1b\n\nincomplete\x18\x03 \x03(\tB\x07\xca\xf3\x18\x03\x30\x80 *\xa6\x02\n\x08\x44\x61tatype\x12\x18\n\x14\x44\x41TATYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDATATYPE_BOOL\x10\x01\x12\x12\n\x0e\x44\x41TATYPE_UINT8\x10\x02\x12\x13\n\x0f\x44\x41TATYPE_UINT16\x10\x03\x12\x13\n\x0f\x44\x41TATYPE_UINT32\x10\x04\x12\x13\n\x0f\x44\x41TATYPE_UINT64\x10\x05\x12\x11\n\rDATATYPE_INT8\x10\x06\x12\x12\n\x0e\x44\x41TATYPE_INT16\x10\x07\x12\x12\n\x0e\x44\x41TATYPE_INT32\x10\x08\x12\x12\n\x0e\x44\x41TATYPE_INT64\x10\t\x12\x11\n\rDATATYPE_FP16\x10\n\x12\x11\n\rDATATYPE_FP32\x10\x0b\x12\x11\n\rDATATYPE_FP64\x10\x0c\x12\x12\n\x0e\x44\x41TATYPE_BYTES\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkea/registry/v1/signature.proto\x12\x0fkea.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bkea/common/v1/options.proto\"e\n\nTensorType\x12\x31\n\x08\x64\x61tatype\x18\x01 \x01(\x0e\x32\x19.kea.registry.v1.DatatypeB\x04\xe2\x41\x01\x02\x12$\n\x05shape\x18\x02 \x03(\x03\x42\x15\xe2\x41\x01\x01\xca\xf3\x18\r \xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x30 \"\xf5\x01\n\x05\x46ield\x12\x1b\n\x04name\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xca\xf3\x18\x05\x08\x01\x10\x80\x02\x12!\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xca\xf3\x18\x04\x10\x80\x80\x01\x12-\n\x06tensor\x18\x03 \x01(\x0b\x32\x1b.kea.registry.v1.TensorTypeH\x00\x12.\n\x0bjson_schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x16\n\x08optional\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12-\n\x07\x64\x65\x66\x61ult\x18\x06 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01\x42\x06\n\x04type\"h\n\x07\x45xample\x12-\n\x06inputs\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x02\x12.\n\x07outputs\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x01\"\x90\x02\n\x06Method\x12\x32\n\x04name\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xca\xf3\x18\x1c\x1a\x1a[A-Za-z][A-Za-z0-9_]{0,62}\x12!\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xca\xf3\x18\x04\x10\x80\x80\x01\x12\x33\n\x06inputs\x18\x03 \x03(\x0b\x32\x16.kea.registry.v1.FieldB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x30\x80 \x12\x34\n\x07outputs\x18\x04 \x03(\x0b\x32\x16.kea.registry.v1.FieldB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x30\x80 \x12\x13\n\x05table\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12/\n\x07\x65xample\x18\x06 \x01(\x0b\x32\x18.kea.registry.v1.ExampleB\x04\xe2\x41\x01\x01\"\x80\x01\n\tSignature\x12\x34\n\x07methods\x18\x01 \x03(\x0b\x32\x17.kea.registry.v1.MethodB\n\xe2\x41\x01\x02\xca\xf3\x18\x02\x30@\x12\x1c\n\x0e\x64\x65\x66\x61ult_method\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\nincomplete\x18\x03 \x03(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x30\x80 *\xa6\x02\n\x08\x44\x61tatype\x12\x18\n\x14\x44\x41TATYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDATATYPE_BOOL\x10\x01\x12\x12\n\x0e\x44\x41TATYPE_UINT8\x10\x02\x12\x13\n\x0f\x44\x41TATYPE_UINT16\x10\x03\x12\x13\n\x0f\x44\x41TATYPE_UINT32\x10\x04\x12\x13\n\x0f\x44\x41TATYPE_UINT64\x10\x05\x12\x11\n\rDATATYPE_INT8\x10\x06\x12\x12\n\x0e\x44\x41TATYPE_INT16\x10\x07\x12\x12\n\x0e\x44\x41TATYPE_INT32\x10\x08\x12\x12\n\x0e\x44\x41TATYPE_INT64\x10\t\x12\x11\n\rDATATYPE_FP16\x10\n\x12\x11\n\rDATATYPE_FP32\x10\x0b\x12\x11\n\rDATATYPE_FP64\x10\x0c\x12\x12\n\x0e\x44\x41TATYPE_BYTES\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kea.registry.v1.signature_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_TENSORTYPE'].fields_by_name['datatype']._loaded_options = None
+  _globals['_TENSORTYPE'].fields_by_name['datatype']._serialized_options = b'\342A\001\002'
   _globals['_TENSORTYPE'].fields_by_name['shape']._loaded_options = None
-  _globals['_TENSORTYPE'].fields_by_name['shape']._serialized_options = b'\312\363\030\r \377\377\377\377\377\377\377\377\377\0010 '
+  _globals['_TENSORTYPE'].fields_by_name['shape']._serialized_options = b'\342A\001\001\312\363\030\r \377\377\377\377\377\377\377\377\377\0010 '
   _globals['_FIELD'].fields_by_name['name']._loaded_options = None
-  _globals['_FIELD'].fields_by_name['name']._serialized_options = b'\312\363\030\005\010\001\020\200\002'
+  _globals['_FIELD'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\363\030\005\010\001\020\200\002'
   _globals['_FIELD'].fields_by_name['description']._loaded_options = None
-  _globals['_FIELD'].fields_by_name['description']._serialized_options = b'\312\363\030\004\020\200\200\001'
+  _globals['_FIELD'].fields_by_name['description']._serialized_options = b'\342A\001\001\312\363\030\004\020\200\200\001'
+  _globals['_FIELD'].fields_by_name['optional']._loaded_options = None
+  _globals['_FIELD'].fields_by_name['optional']._serialized_options = b'\342A\001\001'
+  _globals['_FIELD'].fields_by_name['default']._loaded_options = None
+  _globals['_FIELD'].fields_by_name['default']._serialized_options = b'\342A\001\001'
+  _globals['_EXAMPLE'].fields_by_name['inputs']._loaded_options = None
+  _globals['_EXAMPLE'].fields_by_name['inputs']._serialized_options = b'\342A\001\002'
+  _globals['_EXAMPLE'].fields_by_name['outputs']._loaded_options = None
+  _globals['_EXAMPLE'].fields_by_name['outputs']._serialized_options = b'\342A\001\001'
   _globals['_METHOD'].fields_by_name['name']._loaded_options = None
-  _globals['_METHOD'].fields_by_name['name']._serialized_options = b'\312\363\030\034\032\032[A-Za-z][A-Za-z0-9_]{0,62}'
+  _globals['_METHOD'].fields_by_name['name']._serialized_options = b'\342A\001\002\312\363\030\034\032\032[A-Za-z][A-Za-z0-9_]{0,62}'
   _globals['_METHOD'].fields_by_name['description']._loaded_options = None
-  _globals['_METHOD'].fields_by_name['description']._serialized_options = b'\312\363\030\004\020\200\200\001'
+  _globals['_METHOD'].fields_by_name['description']._serialized_options = b'\342A\001\001\312\363\030\004\020\200\200\001'
   _globals['_METHOD'].fields_by_name['inputs']._loaded_options = None
-  _globals['_METHOD'].fields_by_name['inputs']._serialized_options = b'\312\363\030\0030\200 '
+  _globals['_METHOD'].fields_by_name['inputs']._serialized_options = b'\342A\001\001\312\363\030\0030\200 '
   _globals['_METHOD'].fields_by_name['outputs']._loaded_options = None
-  _globals['_METHOD'].fields_by_name['outputs']._serialized_options = b'\312\363\030\0030\200 '
+  _globals['_METHOD'].fields_by_name['outputs']._serialized_options = b'\342A\001\001\312\363\030\0030\200 '
+  _globals['_METHOD'].fields_by_name['table']._loaded_options = None
+  _globals['_METHOD'].fields_by_name['table']._serialized_options = b'\342A\001\001'
+  _globals['_METHOD'].fields_by_name['example']._loaded_options = None
+  _globals['_METHOD'].fields_by_name['example']._serialized_options = b'\342A\001\001'
   _globals['_SIGNATURE'].fields_by_name['methods']._loaded_options = None
-  _globals['_SIGNATURE'].fields_by_name['methods']._serialized_options = b'\312\363\030\0020@'
+  _globals['_SIGNATURE'].fields_by_name['methods']._serialized_options = b'\342A\001\002\312\363\030\0020@'
+  _globals['_SIGNATURE'].fields_by_name['default_method']._loaded_options = None
+  _globals['_SIGNATURE'].fields_by_name['default_method']._serialized_options = b'\342A\001\001'
   _globals['_SIGNATURE'].fields_by_name['incomplete']._loaded_options = None
-  _globals['_SIGNATURE'].fields_by_name['incomplete']._serialized_options = b'\312\363\030\0030\200 '
-  _globals['_DATATYPE']._serialized_start=890
-  _globals['_DATATYPE']._serialized_end=1184
-  _globals['_TENSORTYPE']._serialized_start=111
-  _globals['_TENSORTYPE']._serialized_end=202
-  _globals['_FIELD']._serialized_start=205
-  _globals['_FIELD']._serialized_end=430
-  _globals['_EXAMPLE']._serialized_start=432
-  _globals['_EXAMPLE']._serialized_end=524
-  _globals['_METHOD']._serialized_start=527
-  _globals['_METHOD']._serialized_end=771
-  _globals['_SIGNATURE']._serialized_start=773
-  _globals['_SIGNATURE']._serialized_end=887
+  _globals['_SIGNATURE'].fields_by_name['incomplete']._serialized_options = b'\342A\001\001\312\363\030\0030\200 '
+  _globals['_DATATYPE']._serialized_start=1008
+  _globals['_DATATYPE']._serialized_end=1302
+  _globals['_TENSORTYPE']._serialized_start=144
+  _globals['_TENSORTYPE']._serialized_end=245
+  _globals['_FIELD']._serialized_start=248
+  _globals['_FIELD']._serialized_end=493
+  _globals['_EXAMPLE']._serialized_start=495
+  _globals['_EXAMPLE']._serialized_end=599
+  _globals['_METHOD']._serialized_start=602
+  _globals['_METHOD']._serialized_end=874
+  _globals['_SIGNATURE']._serialized_start=877
+  _globals['_SIGNATURE']._serialized_end=1005
 # @@protoc_insertion_point(module_scope)

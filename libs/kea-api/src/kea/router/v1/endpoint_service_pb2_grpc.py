@@ -78,7 +78,8 @@ class EndpointServiceServicer:
         answered 503.
 
         Errors: ALREADY_EXISTS `ENDPOINT_EXISTS`; INVALID_ARGUMENT `WEIGHTS_INVALID`,
-        `TARGET_DUPLICATE`, `TARGET_PROJECT_MISMATCH`, `TIMEOUT_INVALID`.
+        `TARGET_DUPLICATE`, `TARGET_PROJECT_MISMATCH`, `TIMEOUT_INVALID`,
+        `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +124,9 @@ class EndpointServiceServicer:
 
     def WatchEndpoints(self, request, context):
         """Sends every change of endpoints of all projects after a revision, and goes on.
+
+        Errors: OUT_OF_RANGE `REVISION_EXPIRED` where not all changes since are known
+        any more; watch from 0 then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

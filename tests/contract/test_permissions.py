@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from api_protos import methods
+from kea_core.access import FOREIGN
+from kea_core.roles import GRANTS, INVOKE, SERVICE_ROLES, grants
+from kea_openapi import proto_options
+
+SERVICES = ("auth", "core", "deployer", "registry", "router")
+ACCESS = {path: proto_options.access(method) for path, method in methods().items()}
+PERMISSIONS = (
+    {access.permission for access in ACCESS.values() if not access.public}
+    | {access.permission for access in FOREIGN.values() if not access.public}
+    | {INVOKE}
+)
+
+
+def matches(grant: str) -> set[str]:
+    """Returns the permissions that a grant gives."""
+    pattern = re.compile(re.escape(grant).replace(r"\*", "[^.]+"))
+    return {permission for permission in PERMISSIONS if pattern.fullmatch(permission)}
+
+
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS))
+def test_a_permission_is_service_resource_verb(permission: str) -> None:
+    assert re.fullmatch(rf"({'|'.join(SERVICES)})\.[a-z][a-zA-Z]*\.[a-z][a-zA-Z]*", permission)
+
+
+@pytest.mark.parametrize("path", [path for path in ACCESS if path.startswith("/kea.")])
+def test_a_method_asks_for_a_permission_of_its_own_service(path: str) -> None:
+    access = ACCESS[path]
+    assert access.public or access.permission.partition(".")[0] == path.split(".")[1]
+
+
+@pytest.mark.parametrize(("role", "grant"), [(role, grant) for role in GRANTS for grant in GRANTS[role]])
+def test_a_grant_gives_something_that_there_is(role: str, grant: str) -> None:
+    assert matches(grant), f"{role} has {grant}, which no method asks for"
+
+
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS))
+def test_a_grant_and_the_check_of_it_agree(permission: str) -> None:
+    for role in GRANTS:
+        assert grants([role], permission) == any(permission in matches(grant) for grant in GRANTS[role])
+
+
+def test_everything_may_be_done_by_someone_but_only_the_admin_may_do_everything() -> None:
+    assert all(grants(["admin"], permission) for permission in PERMISSIONS)
+    for role in set(GRANTS) - {"admin"}:
+        assert not all(grants([role], permission) for permission in PERMISSIONS), role
+
+
+@pytest.mark.parametrize("role", ["viewer", "invoker", *SERVICE_ROLES.values()])
+def test_who_only_looks_or_calls_changes_nothing(role: str) -> None:
+    verbs = {permission.rpartition(".")[2] for permission in PERMISSIONS if grants([role], permission)}
+    own_token = {"create"} if grants([role], "auth.tokens.create") else set[str]()
+    assert verbs <= {"get", "list", "watch", "download", "invoke"} | own_token
+
+
+def test_methods_without_a_token_are_these() -> None:
+    assert {path for path, access in ACCESS.items() if access.public} == {
+        "/kea.auth.v1.SigningKeyService/WatchSigningKeys",
+        "/kea.auth.v1.TokenService/ExchangeServiceCredential",
+    }
+    assert {path.split("/")[1] for path, access in FOREIGN.items() if access.public} == {
+        "grpc.health.v1.Health",
+        "inference.GRPCInferenceService",
+    }
