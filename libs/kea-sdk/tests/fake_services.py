@@ -47,6 +47,10 @@ class World:
     """Whether operations never end."""
     unavailable: dict[str, int] = field(default_factory=dict[str, int])
     """How many calls of a method fail before one works."""
+    failing: dict[str, grpc.StatusCode] = field(default_factory=dict[str, grpc.StatusCode])
+    """What every call of a method fails with."""
+    answers: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
+    """What is answered to HTTP calls of a path, whatever they ask."""
     clock: int = 0
     request_ids: list[str] = field(default_factory=list[str])
 
@@ -74,6 +78,8 @@ class Gate(grpc.aio.ServerInterceptor):
         if self._world.unavailable.get(method, 0) > 0:
             self._world.unavailable[method] -= 1
             return _refusing(handler, grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
+        if method in self._world.failing:
+            return _refusing(handler, self._world.failing[method], f"{method} is not for you")
         return handler
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -33,9 +34,11 @@ class Archive:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
         try:
             _write(self._file, files)
+            self._file.flush()
         except OSError as error:
             self._file.close()
-            problem = f"{error.filename or 'the archive'} cannot be read: {error.strerror or error}"
+            what = f"{error.filename} cannot be read" if error.filename else "the archive cannot be made"
+            problem = f"{what}: {error.strerror or error}"
             raise PackagingError(problem) from error
         self.size = self._file.tell()
         """Bytes."""
@@ -56,9 +59,10 @@ class Archive:
 
     def chunks(self, sent: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
         """Gives the archive from its beginning, calling `sent` with the bytes given so far after each chunk."""
-        self._file.seek(0)
+        handle = self._file.fileno()
         total = 0
-        while chunk := self._file.read(CHUNK_BYTES):
+        # At offsets of its own: gRPC reads in a thread, which may still be at it when the upload begins anew.
+        while chunk := os.pread(handle, CHUNK_BYTES, total):
             yield chunk
             total += len(chunk)
             sent(total)

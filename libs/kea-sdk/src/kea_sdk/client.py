@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from google.protobuf import duration_pb2
 from kea.auth.v1 import token_service_pb2, token_service_pb2_grpc
-from kea_openapi.signature import Signature
 
 from kea_sdk import convert
 from kea_sdk.deadline import Deadline
@@ -21,21 +20,19 @@ from kea_sdk.errors import FieldViolation, NotFound
 from kea_sdk.gateway import Gateway
 from kea_sdk.inference import Inference
 from kea_sdk.log_lines import following, merged
+from kea_sdk.model_calls import ModelCalls
 from kea_sdk.reference import Reference, belongs_to, checked_id
 from kea_sdk.registry import Registry
-from kea_sdk.resources import Deployment, Endpoint, LogLine, Model, ModelVersion, Rollout, Token
+from kea_sdk.resources import Deployment, Endpoint, LogLine, Rollout, Token
 from kea_sdk.rollout import Rollouts
 from kea_sdk.settings import ClientSettings, read_settings
-
-if TYPE_CHECKING:
-    from kea_sdk.packaging.package import Serializer
 
 DEPLOY_SECONDS = 600.0
 PREDICT_SECONDS = 60.0
 TAIL_LINES = 100
 
 
-class Client:
+class Client(ModelCalls):
     """One KEA, for one project. May be shared by threads; to be closed, or used with `with`.
 
     What is not given is taken from `KEA_URL`, `KEA_TOKEN`, `KEA_PROJECT`, the configuration file, and last from the
@@ -61,9 +58,9 @@ class Client:
     ) -> None:
         place = Path(data).expanduser() if data is not None else None
         self.settings: ClientSettings = read_settings(url=url, token=token, project=project, data=place)
-        self.project = checked_id(self.settings.project, "project")
+        project = checked_id(self.settings.project, "project")
         self._gateway = Gateway(self.settings)
-        self._registry = Registry(self._gateway, self.project)
+        super().__init__(Registry(self._gateway, project), project)
         self._deployments = Deployments(self._gateway, self.project)
         self._endpoints = Endpoints(self._gateway, self.project)
         self._inference = Inference(self._gateway)
@@ -84,88 +81,6 @@ class Client:
     def url(self) -> str:
         """The gateway's address."""
         return self.settings.url
-
-    def push(
-        self,
-        name: str,
-        model: Any,
-        *,
-        example: Any = None,
-        requirements: Iterable[str] | str | Path | None = None,
-        description: str = "",
-        framework: str | None = None,
-        method: str | None = None,
-        class_name: str | None = None,
-        version: int | None = None,
-        signature: Signature | None = None,
-        serializer: Serializer = "joblib",
-        progress: Callable[[int, int], None] = lambda _sent, _total: None,
-    ) -> ModelVersion:
-        """Makes a new version of a model, and the model where it is new. All or nothing.
-
-        Args:
-            name: id of the model.
-            model: a fitted scikit-learn estimator or pipeline, an ONNX `ModelProto`, a class, or the path of an
-                `.onnx`, `.joblib`, `.pkl`, `.skops` or `.py` file (`file.py:Class`) or of a directory. A saved
-                estimator is loaded here to find its signature, unless that is given; loading a pickle runs what is in
-                it, so push no pickle that is not yours.
-            example: inputs of a call that works: types are found by it, and the docs show it. An array or frame for an
-                estimator; a mapping by input for a graph; for a class by input, or by method and input.
-            requirements: PEP 508 lines, or the path of a requirements file. None: the versions installed here.
-            description: what this version is about, in CommonMark.
-            framework: what the model must turn out to be: `sklearn`, `onnx` or `python`.
-            method: the method called by protocols that name none.
-            class_name: the class in a Python file; for a directory also `file.py:Class`.
-            version: the number it must get. None: the next.
-            signature: what it takes and gives. None: it is derived.
-            serializer: how an estimator is saved: `joblib` or `skops`.
-            progress: called with the bytes sent and the bytes there are.
-
-        Raises:
-            PackagingError: it is no model, or something could not be derived.
-            KeaClientError: the registry refused it.
-        """
-        from kea_sdk.packaging.build import build
-        from kea_sdk.packaging.package import PackageOptions
-        from kea_sdk.packaging.requirements import given
-
-        checked_id(name, "model's name")
-        options = PackageOptions(
-            example=example,
-            requirements=given(requirements),
-            framework=framework,
-            method=method,
-            class_name=class_name,
-            signature=signature,
-            serializer=serializer,
-        )
-        package = build(model, options)
-        return self._registry.upload(name, package, version=version, description=description, progress=progress)
-
-    def models(self) -> list[Model]:
-        """Returns all models by name."""
-        return self._registry.models()
-
-    def model(self, name: str) -> Model:
-        """Returns a model."""
-        return self._registry.model(checked_id(name, "model's name"))
-
-    def versions(self, name: str) -> list[ModelVersion]:
-        """Returns all versions of a model, newest first."""
-        return self._registry.versions(checked_id(name, "model's name"))
-
-    def version(self, reference: str) -> ModelVersion:
-        """Returns the version that `MODEL`, `MODEL:NUMBER` or `MODEL@ALIAS` means."""
-        found = self._registry.version(Reference.parse(reference).name(self.project))
-        return convert.model_version(found)
-
-    def alias(self, name: str, alias: str, version: int) -> Model:
-        """Points an alias at a version of a model, making the alias where it is new."""
-        return self._registry.set_alias(checked_id(name, "model's name"), checked_id(alias, "alias"), version)
-
-    def delete_model(self, name: str, *, force: bool = False) -> None:
-        """Deletes a model; with `force` also its versions."""
-        self._registry.delete_model(checked_id(name, "model's name"), force=force)
 
     def deploy(
         self,

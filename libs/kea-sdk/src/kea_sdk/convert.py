@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf import timestamp_pb2
 from kea.auth.v1 import token_pb2
@@ -48,7 +49,7 @@ def model_version(message: model_version_pb2.ModelVersion) -> ModelVersion:
     return ModelVersion(
         model=message.name.split("/")[3],
         number=message.number,
-        framework=model_version_pb2.Framework.Name(message.framework).removeprefix("FRAMEWORK_").lower(),
+        framework=_name(model_version_pb2.Framework, message.framework, "FRAMEWORK_").lower(),
         entrypoint=message.entrypoint,
         signature=signature,
         requirements=tuple(message.requirements),
@@ -70,7 +71,7 @@ def deployment(message: deployment_pb2.Deployment) -> Deployment:
         version=int(parts[5]),
         replicas=message.replica_count,
         ready_replicas=ready,
-        state=deployment_pb2.Deployment.State.Name(message.state).removeprefix("STATE_"),
+        state=_name(deployment_pb2.Deployment.State, message.state, "STATE_"),
         reconciling=message.reconciling,
         conditions=_conditions(message.conditions),
         create_time=time_of(message.create_time),
@@ -87,7 +88,7 @@ def endpoint(message: endpoint_pb2.Endpoint, url: str) -> Endpoint:
         targets=tuple(Target(deployment=last(entry.deployment), weight=entry.weight) for entry in message.targets),
         allowed_roles=tuple(message.allowed_roles),
         timeout_seconds=timeout,
-        state=endpoint_pb2.Endpoint.State.Name(message.state).removeprefix("STATE_"),
+        state=_name(endpoint_pb2.Endpoint.State, message.state, "STATE_"),
         reconciling=message.reconciling,
         conditions=_conditions(message.conditions),
         create_time=time_of(message.create_time),
@@ -125,11 +126,17 @@ def time_of(message: timestamp_pb2.Timestamp) -> datetime | None:
     return message.ToDatetime(tzinfo=UTC)
 
 
+def _name(kind: Any, value: int, prefix: str) -> str:
+    """Returns the name of an enum's value, or its number where it is a newer KEA's."""
+    known: dict[int, str] = {number: name for name, number in kind.items()}
+    return known.get(value, str(value)).removeprefix(prefix)
+
+
 def _conditions(messages: Iterable[condition_pb2.Condition]) -> tuple[Condition, ...]:
     return tuple(
         Condition(
             type=entry.type,
-            status=condition_pb2.Condition.Status.Name(entry.status).removeprefix("STATUS_"),
+            status=_name(condition_pb2.Condition.Status, entry.status, "STATUS_"),
             reason=entry.reason,
             message=entry.message,
         )

@@ -5,6 +5,7 @@ The class follows from the `reason`, looked up here, else from the status: never
 
 from __future__ import annotations
 
+import contextlib
 import http
 import json
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,10 @@ from typing import Any, cast
 
 import grpc
 import httpx
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from kea_sdk.address import is_loopback
 from kea_sdk.errors import (
     Aborted,
     AlreadyExists,
@@ -50,20 +53,21 @@ CODES: Mapping[grpc.StatusCode, type[KeaClientError]] = {
 }
 
 STATUSES: Mapping[int, type[KeaClientError]] = {
-    400: InvalidArgument,
     401: Unauthenticated,
     403: PermissionDenied,
     404: NotFound,
-    405: InvalidArgument,
+    408: DeadlineExceeded,
     409: Aborted,
+    412: FailedPrecondition,
     413: ResourceExhausted,
-    415: InvalidArgument,
-    422: InvalidArgument,
     429: ResourceExhausted,
+    431: ResourceExhausted,
+    501: NotFound,
     502: Unavailable,
     503: Unavailable,
     504: DeadlineExceeded,
 }
+"""All others below 500 are InvalidArgument."""
 
 REASONS: Mapping[str, type[KeaClientError]] = {
     "MODEL_LOAD_FAILED": DeploymentFailed,
@@ -73,6 +77,8 @@ REASONS: Mapping[str, type[KeaClientError]] = {
 """Reasons that have a class of their own. All others get the class of their status."""
 
 _NOT_CONNECTED = ("failed to connect", "connection refused", "dns resolution failed", "no such file or directory")
+_NOT_TRUSTED = ("certificate", "ssl", "tls")
+"""Something listens, but the two sides do not come to an encrypted connection."""
 
 
 def from_rpc(error: grpc.RpcError, url: str) -> KeaClientError:
@@ -82,9 +88,10 @@ def from_rpc(error: grpc.RpcError, url: str) -> KeaClientError:
     text = str(call.details() or "").strip()
     for key, value in cast("Sequence[tuple[str, str | bytes]]", call.trailing_metadata() or ()):
         if key == DETAILS_KEY and isinstance(value, bytes):
-            return from_status(status_pb2.Status.FromString(value))
+            with contextlib.suppress(DecodeError):  # whatever stands between may answer too
+                return from_status(status_pb2.Status.FromString(value))
     if code is grpc.StatusCode.UNAVAILABLE and any(sign in text.lower() for sign in _NOT_CONNECTED):
-        return Unreachable(url)
+        return _not_connected(text, url)
     return _made(CODES.get(code, KeaClientError), text or _sentence_of(code), "")
 
 
@@ -108,10 +115,12 @@ def from_status(status: status_pb2.Status) -> KeaClientError:
 def from_response(response: httpx.Response) -> KeaClientError:
     """Returns a failed HTTP call as an error of ours, whatever protocol's shape the answer has."""
     document = _object(response)
-    kind = STATUSES.get(response.status_code, KeaClientError)
+    other = InvalidArgument if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR else KeaClientError
+    kind = STATUSES.get(response.status_code, other)
+    errors = document.get("errors")
     violations = [
-        FieldViolation(str(entry.get("pointer", "")), _violation(entry))
-        for entry in document.get("errors", ())
+        FieldViolation(str(entry.get("pointer", "")), _violation(cast("dict[str, Any]", entry)))
+        for entry in cast("list[Any]", errors if isinstance(errors, list) else [])
         if isinstance(entry, dict)
     ]
     inner = document.get("error")
@@ -124,13 +133,19 @@ def from_response(response: httpx.Response) -> KeaClientError:
     return _made(kind, text, str(document.get("reason") or ""), {}, violations)
 
 
-def from_transport(error: httpx.TransportError, url: str) -> KeaClientError:
-    """Returns an HTTP call without any answer as an error of ours."""
+def from_transport(error: httpx.RequestError, url: str) -> KeaClientError:
+    """Returns an HTTP call without any answer, or with half of one, as an error of ours."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Unreachable(url)
+        return _not_connected(str(error), url)
     if isinstance(error, httpx.TimeoutException):
         return DeadlineExceeded(f"{url} did not answer in time")
     return Unavailable(f"the connection to {url} broke: {error}")
+
+
+def _not_connected(text: str, url: str) -> KeaClientError:
+    if url.startswith("https:") and any(sign in text.lower() for sign in _NOT_TRUSTED):
+        return _made(Unavailable, f"no trusted connection to {url}: {text}", "TLS_FAILED")
+    return Unreachable(url, local=is_loopback(url))
 
 
 _KNOWN = frozenset(status.value for status in http.HTTPStatus)

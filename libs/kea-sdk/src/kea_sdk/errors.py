@@ -150,11 +150,9 @@ class Unreachable(Unavailable):
 
     default_reason = "UNREACHABLE"
 
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"KEA does not answer at {url}; is it running? start it with `kea up`",
-            metadata={"url": url},
-        )
+    def __init__(self, url: str, *, local: bool = True) -> None:
+        hint = "is it running? start it with `kea up`" if local else "is this its address?"
+        super().__init__(f"KEA does not answer at {url}; {hint}", metadata={"url": url})
 
 
 class DeadlineExceeded(KeaClientError):

@@ -18,7 +18,7 @@ def read_example(path: Path) -> Any:
         PackagingError: the file cannot be read.
     """
     try:
-        match path.suffix:
+        match path.suffix.lower():
             case ".csv":
                 import pandas as pd
 
@@ -28,9 +28,9 @@ def read_example(path: Path) -> Any:
 
                 return np.load(path, allow_pickle=False)
             case _:
-                return _inputs(json.loads(path.read_text("utf-8")))
+                return _inputs(json.loads(path.read_text("utf-8-sig")))
     except (OSError, ValueError) as error:
-        problem = f"the example {path} cannot be read: {' '.join(str(error).split())}"
+        problem = f"the example {path} cannot be read: {_cause(error)}"
         raise PackagingError(problem) from error
     except ModuleNotFoundError as error:
         problem = f"{error.name} is needed to read {path.name}, and is not installed here"
@@ -44,13 +44,18 @@ def read_signature(path: Path) -> Signature:
         PackagingError: the file cannot be read, or is no signature.
     """
     try:
-        return from_json(json.loads(path.read_text("utf-8")))
+        return from_json(json.loads(path.read_text("utf-8-sig")))
     except SignatureError as error:
         problem = f"{path}: {error}"
         raise PackagingError(problem) from error
     except (OSError, ValueError) as error:
-        problem = f"the signature {path} cannot be read: {' '.join(str(error).split())}"
+        problem = f"the signature {path} cannot be read: {_cause(error)}"
         raise PackagingError(problem) from error
+
+
+def _cause(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else None
+    return " ".join((text or str(error)).split())
 
 
 def _inputs(document: Any) -> Any:

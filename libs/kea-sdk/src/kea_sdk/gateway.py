@@ -33,7 +33,7 @@ class Gateway:
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        self._token = BearerToken(settings.token, settings.token_file)
+        self._token = BearerToken(settings.token.reveal(), settings.token_file)
         options = [
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -119,7 +119,7 @@ class Gateway:
             headers = {**self._authorization(), "content-type": "application/json"}
             try:
                 response = self._http.post(path, content=body, headers=headers, timeout=timeout)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 raise from_transport(error, self.settings.url) from error
             if response.is_error:
                 raise from_response(response)

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from kea_sdk.errors import KeaClientError
 from kea_sdk.resources import LogLine
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -26,14 +25,14 @@ def following(streams: Sequence[Iterator[LogLine]]) -> Iterator[LogLine]:
     if len(streams) == 1:
         yield from streams[0]
         return
-    lines: queue.Queue[LogLine | KeaClientError | None] = queue.Queue(_QUEUED)
+    lines: queue.Queue[LogLine | Exception | None] = queue.Queue(_QUEUED)
 
     def read(stream: Iterator[LogLine]) -> None:
         try:
             for line in stream:
                 lines.put(line)
             lines.put(None)
-        except KeaClientError as error:
+        except Exception as error:  # noqa: BLE001 - raised again by who reads the lines
             lines.put(error)
 
     for stream in streams:
@@ -44,7 +43,7 @@ def following(streams: Sequence[Iterator[LogLine]]) -> Iterator[LogLine]:
         line = lines.get()
         if line is None:
             open_streams -= 1
-        elif isinstance(line, KeaClientError):
+        elif isinstance(line, Exception):
             raise line
         else:
             yield line

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -234,6 +235,7 @@ def test_errors_are_rebuilt_with_reason_and_violations(pushed: Client) -> None:
 def test_a_token_that_was_renewed_in_the_file_is_read_again(gateway: FakeGateway, home: Path) -> None:
     file = home / "data" / "admin.token"
     file.write_text("old\n")
+    (home / "data" / "platform.json").write_text(json.dumps({"url": gateway.url}))
     with Client(gateway.url) as client:
         gateway.world.accepted = "old"
         assert client.models() == []

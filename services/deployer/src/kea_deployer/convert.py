@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from google.protobuf import empty_pb2, timestamp_pb2
@@ -19,6 +19,10 @@ from kea_deployer.domain.errors import DeploymentFailed
 from kea_deployer.domain.log_line import LogLine
 from kea_deployer.domain.operation import Operation, Verb
 
+BATCH_BYTES = 1024 * 1024
+"""Size at which a message of a log stream is sent; messages must stay below 8 MiB."""
+BATCH_ENTRIES = 500
+"""Most lines in one."""
 STATES = {
     State.CREATING: deployment_pb2.Deployment.STATE_CREATING,
     State.ACTIVE: deployment_pb2.Deployment.STATE_ACTIVE,
@@ -100,14 +104,18 @@ def operation_to_proto(operation: Operation, deployment: Deployment | None) -> O
     return made
 
 
-def lines_to_proto(lines: Sequence[LogLine]) -> deployment_service_pb2.StreamDeploymentLogsResponse:
-    """Returns log lines as one message of the stream."""
-    return deployment_service_pb2.StreamDeploymentLogsResponse(
-        entries=[
-            deployment_pb2.LogEntry(time=time_to_proto(line.time), replica=line.replica, text=line.text)
-            for line in lines
-        ]
-    )
+def lines_to_proto(lines: Sequence[LogLine]) -> Iterator[deployment_service_pb2.StreamDeploymentLogsResponse]:
+    """Yields log lines as messages of a stream, none of them larger than a message may be."""
+    response, size = deployment_service_pb2.StreamDeploymentLogsResponse(), 0
+    for line in lines:
+        entry = deployment_pb2.LogEntry(time=time_to_proto(line.time), replica=line.replica, text=line.text)
+        size += entry.ByteSize()
+        if response.entries and (size > BATCH_BYTES or len(response.entries) == BATCH_ENTRIES):
+            yield response
+            response, size = deployment_service_pb2.StreamDeploymentLogsResponse(), entry.ByteSize()
+        response.entries.append(entry)
+    if response.entries:
+        yield response
 
 
 def time_to_proto(time: datetime) -> timestamp_pb2.Timestamp:

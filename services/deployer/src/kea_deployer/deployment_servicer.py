@@ -17,8 +17,6 @@ from kea_deployer.domain.deployments import Deployments
 from kea_deployer.domain.ports import DeploymentStore, Logs
 
 DEFAULT_TAIL_LINES = 100
-ENTRIES = 500
-"""Most lines in one message of a log stream: they must fit into a message of 8 MiB."""
 
 
 class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
@@ -95,14 +93,17 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
         del context
         key = (await self._deployments.get(request.name)).key
         tail = request.tail_lines or DEFAULT_TAIL_LINES
-        if request.follow:
-            async for lines in self._logs.follow(key, tail):
-                for start in range(0, len(lines), ENTRIES):
-                    yield lines_to_proto(lines[start : start + ENTRIES])
+        if not request.follow:
+            for response in lines_to_proto(await self._logs.tail(key, tail)):
+                yield response
             return
-        lines = await self._logs.tail(key, tail)
-        for start in range(0, len(lines), ENTRIES):
-            yield lines_to_proto(lines[start : start + ENTRIES])
+
+        async def there() -> bool:
+            return await self._deployments.find(request.name) is not None
+
+        async for lines in self._logs.follow(key, tail, there):
+            for response in lines_to_proto(lines):
+                yield response
 
     async def WatchDeployments(
         self, request: deployment_service_pb2.WatchDeploymentsRequest, context: Context

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kea_core.database import DatabaseSettings
-from kea_core.settings import DrainSettings
+from kea_core.settings import DrainSettings, SettingsError
 
 GIB = 1024**3
 MIB = 1024**2
+LONGEST_SOCKET = 107
+"""Most bytes of a unix socket's path."""
+REPLICA_SOCKET = "/01234567.http"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +58,21 @@ class DeployerSettings:
     """Largest request a replica takes."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("health_interval_seconds", "health_timeout_seconds", "health_failures", "start_timeout_seconds"):
+            self._check(name, least=0, included=False)
+        for name in ("max_artifact_bytes", "max_log_bytes", "max_body_bytes"):
+            self._check(name, least=0, included=False)
+        for name in ("drain_seconds", "drain_delay_seconds"):
+            self._check(name, least=0, included=True)
+        if len(os.fsencode(f"{self.socket_directory}{REPLICA_SOCKET}")) > LONGEST_SOCKET:
+            most = LONGEST_SOCKET - len(REPLICA_SOCKET)
+            problem = f"socket_directory is {self.socket_directory}; expected a path of at most {most} bytes"
+            raise SettingsError(problem)
+
+    def _check(self, name: str, *, least: float, included: bool) -> None:
+        value = getattr(self, name)
+        if value < least or (value == least and not included):
+            problem = f"{name} is {value}; expected {'at least' if included else 'more than'} {least}"
+            raise SettingsError(problem)

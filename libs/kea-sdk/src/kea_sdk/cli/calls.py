@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kea_sdk.cli.printing import document, print_data
+from kea_sdk.cli.printing import document, print_data, print_details
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 _PANEL = "Models and endpoints"
@@ -59,7 +59,10 @@ def predict(
             outputs: dict[str, Any] = {"valid": True}
         else:
             outputs = client.predict(name, values, method or None)
-    print_data(outputs, (), shared.output if shared.output is Output.YAML else Output.JSON)
+    if shared.output is Output.TABLE:
+        print_details(outputs, {name: json.dumps(value, ensure_ascii=False) for name, value in outputs.items()}, None)
+    else:
+        print_data(outputs, (), shared.output or Output.JSON)
 
 
 @shared_options
@@ -73,8 +76,11 @@ def logs(
     """Print what an endpoint's replicas wrote."""
     with shared.client() as client:
         for line in client.logs(endpoint, follow=follow, tail=tail):
-            if shared.output is Output.JSON:
+            if shared.output is Output.JSON:  # a line for each: it may go on for ever
                 sys.stdout.write(json.dumps(document(line), ensure_ascii=False) + "\n")
+            elif shared.output is Output.YAML:
+                sys.stdout.write("---\n")
+                print_data(line, (), Output.YAML)
             else:
                 time = line.time.astimezone().strftime("%H:%M:%S") if line.time else ""
                 sys.stdout.write(f"{time} {line.replica or line.deployment} | {line.text}\n")
@@ -91,11 +97,15 @@ def docs(
     """Print the address of an endpoint's documentation."""
     with shared.client() as client:
         address = client.docs_url(endpoint)
-    sys.stdout.write(f"{address}\n")
+    if shared.output in {Output.JSON, Output.YAML}:
+        print_data({"endpoint": endpoint, "docs_url": address}, (), shared.output)
+    else:
+        sys.stdout.write(f"{address}\n")
     if open_browser:
         import webbrowser
 
-        webbrowser.open(address)
+        if not webbrowser.open(address):
+            sys.stderr.write("note: no browser was found\n")
 
 
 def read_inputs(text: str) -> Any:
@@ -110,10 +120,10 @@ def read_inputs(text: str) -> Any:
         if text == "@-":
             text = sys.stdin.read()
         elif text.startswith("@"):
-            text = Path(text[1:]).expanduser().read_text("utf-8")
+            text = Path(text[1:]).expanduser().read_text("utf-8-sig")
         return json.loads(text)
     except OSError as error:
-        problem = f"{text[1:]} cannot be read: {error.strerror}"
+        problem = f"{text[1:] or 'a file without a name'} cannot be read: {error.strerror}"
         raise InvalidArgument(problem) from error
     except ValueError as error:
         problem = f"the inputs are not JSON: {error}"

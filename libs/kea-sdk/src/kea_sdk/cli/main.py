@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from kea_sdk.cli import calls, deploying, endpoints, models, platform, tokens
 from kea_sdk.cli.exit_codes import EPILOG, ExitCode
-from kea_sdk.cli.failures import debugging, report
-from kea_sdk.cli.shared_options import Shared, shared_options
+from kea_sdk.cli.failures import report, report_usage
+from kea_sdk.cli.shared_options import OutputClosed, Shared, shared_options
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -58,19 +59,35 @@ tokens.add_to(app)
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line, the process's own where none is given, and returns the exit code."""
+    code = _run(arguments)
     try:
-        app(args=arguments, prog_name="kea")
-    except SystemExit as ending:
-        return ending.code if isinstance(ending.code, int) else ExitCode.OK
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has enough of it; Python must not write what is left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:
-        if debugging():
-            raise
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:  # a full disk
+        _drop_output()
         return report(error)
-    return ExitCode.OK
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        # Commands give nothing back; what comes back is the code of those that end early.
+        code = app(args=arguments, prog_name="kea", standalone_mode=False)
+    except TyperException as error:
+        return report_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except (OutputClosed, SystemExit):  # the latter is how typer ends where the reader of help is gone
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - this is where all of them end
+        return report(error)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _drop_output() -> None:
+    """Sends what is still to be written nowhere: Python would try once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:

@@ -120,11 +120,13 @@ def get(
             _print_version(client.version(name), shared.output)
             return
         model, versions = client.model(name), client.versions(name)
-    aliases = {number: alias for alias, number in model.aliases.items()}
+    aliases: dict[int, list[str]] = {}
+    for alias_name, number in model.aliases.items():
+        aliases.setdefault(number, []).append(alias_name)
     rows = [
         {
             "version": str(entry.number),
-            "alias": aliases.get(entry.number, ""),
+            "aliases": ", ".join(aliases.get(entry.number, ())),
             "framework": entry.framework,
             "methods": _methods(entry),
             "size": size(entry.size_bytes),
@@ -166,7 +168,10 @@ def delete(
     """Delete a model."""
     with shared.client() as client:
         client.delete_model(name, force=force)
-    sys.stdout.write(f"deleted {name}\n")
+    if shared.output in {Output.JSON, Output.YAML}:
+        print_data({"model": name, "deleted": True}, (), shared.output)
+    else:
+        sys.stdout.write(f"deleted {name}\n")
 
 
 def _methods(version: ModelVersion) -> str:

@@ -46,7 +46,9 @@ def up(
         data=shared.place(), host=host, port=port, detach=detach, processes=processes, database=database_url()
     )
     found = command.up(options)
-    if detach:
+    if detach and shared.output in {Output.JSON, Output.YAML}:
+        print_data(found.to_json(), (), shared.output)
+    elif detach:
         sys.stdout.write(f"KEA is ready at {found.url}; docs at {found.url}/docs\n")
 
 
@@ -56,7 +58,10 @@ def down(shared: Shared) -> None:
     from kea_sdk.platform import command
 
     stopped = command.down(shared.place())
-    sys.stdout.write("KEA is stopped\n" if stopped else "KEA was not running\n")
+    if shared.output in {Output.JSON, Output.YAML}:
+        print_data({"stopped": stopped}, (), shared.output)
+    else:
+        sys.stdout.write("KEA is stopped\n" if stopped else "KEA was not running\n")
 
 
 @shared_options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -38,8 +39,8 @@ def print_details(data: Any, details: Row, output: Output | None) -> None:
         return
     width = max(len(name) for name in details)
     for name, text in details.items():
-        if text:
-            head, *rest = text.splitlines()
+        if text.strip():
+            head, *rest = (_printable(line) for line in text.splitlines())
             lines = [f"{name:<{width}}  {head}", *(f"{'':<{width}}  {line}" for line in rest)]
             sys.stdout.write("\n".join(lines) + "\n")
 
@@ -49,7 +50,7 @@ def document(value: Any) -> Any:
     from kea_openapi.signature import Signature, to_json
 
     if isinstance(value, Signature):
-        return to_json(value)
+        value = to_json(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
@@ -58,7 +59,7 @@ def document(value: Any) -> Any:
         return [document(entry) for entry in cast("Sequence[Any]", value)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: document(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return value
+    return value.value if isinstance(value, enum.Enum) else value
 
 
 def age(time: datetime | None) -> str:
@@ -82,6 +83,11 @@ def size(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
+def _printable(text: str) -> str:
+    """Returns text that leaves a terminal as it is: descriptions and messages are written by others."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def _print_table(rows: Sequence[Row]) -> None:
     """Prints columns aligned by spaces: it reads well, and `cut` and `awk` can take it apart."""
     if not rows:
@@ -89,7 +95,8 @@ def _print_table(rows: Sequence[Row]) -> None:
         return
     from rich.cells import cell_len
 
-    lines = [{name: name.upper() for name in rows[0]}, *rows]
+    cells_of = [{name: _printable(text) for name, text in row.items()} for row in rows]
+    lines = [{name: name.upper() for name in rows[0]}, *cells_of]
     widths = {name: max(cell_len(line[name]) for line in lines) for name in rows[0]}
     for line in lines:
         cells = [text + " " * (widths[name] - cell_len(text)) for name, text in line.items()]

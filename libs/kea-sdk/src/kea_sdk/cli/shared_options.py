@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import enum
 import inspect
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
 
 import typer
+
+from kea_sdk.cli.failures import debugging
 
 if TYPE_CHECKING:
     from kea_sdk.client import Client
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Output(enum.StrEnum):
@@ -32,7 +34,7 @@ class Shared:
 
     output: Output | None = None
     url: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     project: str | None = None
     data: Path | None = None
 
@@ -44,12 +46,14 @@ class Shared:
 
     def place(self) -> Path:
         """Returns where this machine's platform keeps its data."""
-        from kea_sdk.settings import read_settings
+        from kea_sdk.settings import data_directory
 
-        return read_settings(data=self.data).data
+        return data_directory(self.data)
 
     def client(self) -> Client:
         """Returns a client for these options."""
+        if not debugging():  # gRPC's own lines, past Python, beside the one that says what is wrong
+            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from kea_sdk.client import Client
 
         return Client(self.url, self.token, self.project, data=self.data)
@@ -82,7 +86,11 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def shared_options(command: Callable[Concatenate[Shared, P], R]) -> Callable[..., R]:
+class OutputClosed(Exception):
+    """Nobody reads the output any more, as of `kea … | head -1`."""
+
+
+def shared_options(command: Callable[Concatenate[Shared, P], None]) -> Callable[..., None]:
     """Makes a command of a function whose first argument is what the shared options say.
 
     typer reads a function's signature, and wants every option in it: this saves writing them out at each. What is said
@@ -101,10 +109,13 @@ def shared_options(command: Callable[Concatenate[Shared, P], R]) -> Callable[...
     ]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
-    def wrapped(*, context: typer.Context, **kwargs: Any) -> R:
+    def wrapped(*, context: typer.Context, **kwargs: Any) -> None:
         shared = context.ensure_object(Shared)
         shared.update({parameter.name: kwargs.pop(parameter.name) for parameter in added})
-        return cast("Callable[..., R]", command)(shared, **kwargs)
+        try:
+            cast("Callable[..., None]", command)(shared, **kwargs)
+        except BrokenPipeError as error:  # typer would make a failure of it; whoever read the output has enough
+            raise OutputClosed from error
 
     wrapped.__name__ = getattr(command, "__name__", "")
     wrapped.__doc__ = command.__doc__

@@ -36,6 +36,9 @@ def frame(names: list[str], example: Any) -> Any:
     if missing:
         problem = f"the example lacks the columns {', '.join(missing)}"
         raise PackagingError(problem)
+    if len(set(names)) < len(names) or not rows.columns.is_unique:
+        problem = "columns share a name; a table's must differ"
+        raise PackagingError(problem)
     if rows.empty:
         problem = "the example must have at least one row"
         raise PackagingError(problem)

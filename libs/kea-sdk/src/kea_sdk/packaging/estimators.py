@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from kea_openapi.signature import Datatype, Example, Field, Method, Signature, TensorType
+from kea_openapi.signature import Datatype, Field, Method, Signature, TensorType
 
 from kea_sdk.errors import PackagingError
-from kea_sdk.packaging import arrays, columns
+from kea_sdk.packaging import arrays, columns, examples
 from kea_sdk.packaging.arrays import batch_field
 from kea_sdk.plain import is_finite, plain
 
@@ -78,6 +78,8 @@ def signature_of(estimator: Any, example: Any, extra_method: str | None = None) 
             continue
         methods.append(_method(estimator, name, output, inputs, result))
         incomplete += [f"methods.{name}.inputs.{line}" for line in inputs.incomplete]
+        unknown = [field.name for field in methods[-1].outputs if field.tensor is None]
+        incomplete += [f"methods.{name}.outputs.{field}: of a type that cannot be described" for field in unknown]
     if not methods:
         raise PackagingError(_problem(estimator, failures, given=inputs.given))
     incomplete += [f"methods.{line.partition(':')[0]}: left out, as it fails on the example" for line in failures]
@@ -109,10 +111,11 @@ def _inputs(estimator: Any, example: Any) -> Inputs:
         example = np.zeros((1, int(count)))
     if isinstance(example, dict):
         example = next(iter(example.values())) if len(example) == 1 else np.column_stack(list(example.values()))
-    rows = np.asarray(example)[:EXAMPLE_ROWS]
+    rows = arrays.dense(example)
     if rows.ndim == 0 or not len(rows):
         problem = "the example must be a batch with at least one row"
         raise PackagingError(problem)
+    rows = rows[:EXAMPLE_ROWS]
     datatype = arrays.datatype_of(rows)
     if datatype is not Datatype.BYTES:
         if datatype is None:
@@ -140,7 +143,7 @@ def _method(estimator: Any, name: str, output: str, inputs: Inputs, result: Any)
     if shown is not None:
         parts = result if len(outputs) > 1 else [result]
         values = {field.name: plain(arrays.dense(part)) for field, part in zip(outputs, parts, strict=True)}
-        example = Example(shown, values if is_finite(values) else None)
+        example = examples.shown(shown, values)
     documentation = inspect.getdoc(getattr(type(estimator), name, None)) or ""
     return Method(
         name=name,
@@ -153,12 +156,13 @@ def _method(estimator: Any, name: str, output: str, inputs: Inputs, result: Any)
 
 
 def _outputs(estimator: Any, name: str, output: str, result: Any) -> tuple[Field, ...]:
-    if isinstance(result, list) and len(result) > 1 and all(isinstance(part, np.ndarray) for part in result):
+    if isinstance(result, list) and result and all(isinstance(part, np.ndarray) for part in result):
         # classifiers of several targets give an array of probabilities for each
-        return tuple(batch_field(f"{output}_{index}", part) for index, part in enumerate(result))
-    if isinstance(result, list):
-        array = np.asarray(result)
-        return (Field(output, TensorType(Datatype.FP64, array.shape)),)
+        if len(result) > 1:
+            return tuple(batch_field(f"{output}_{index}", part) for index, part in enumerate(result))
+        inner = batch_field(output, result[0])
+        if inner.tensor is not None:
+            return (Field(output, TensorType(inner.tensor.datatype, (1, *inner.tensor.shape))),)
     return (batch_field(output, result, _classes(estimator, name)),)
 
 

@@ -11,9 +11,9 @@ from kea_openapi.signature import Datatype, Example, Field, Method, Signature, T
 
 from kea_sdk.archive import Content
 from kea_sdk.errors import PackagingError
-from kea_sdk.packaging import requirements
+from kea_sdk.packaging import examples, requirements
 from kea_sdk.packaging.package import Package, PackageOptions
-from kea_sdk.plain import is_finite, plain
+from kea_sdk.plain import plain
 
 METHOD = "predict"
 """A graph has one thing it does; this is what it is called."""
@@ -126,9 +126,7 @@ def _example(session: Any, inputs: tuple[Field, ...], outputs: tuple[Field, ...]
         raise PackagingError(problem) from error
     shown = plain(arrays)
     values = {field.name: plain(result) for field, result in zip(outputs, results, strict=True)}
-    if not is_finite(shown):
-        return None
-    return Example(shown, values if is_finite(values) else None)
+    return examples.shown(shown, values)
 
 
 def _arrays(session: Any, inputs: tuple[Field, ...], given: Any) -> dict[str, Any]:

@@ -10,11 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from kea_openapi import python_source
-from kea_openapi.signature import Example, Signature
+from kea_openapi.signature import Example, Method, Signature
 
 from kea_sdk.errors import PackagingError
-from kea_sdk.packaging import requirements
+from kea_sdk.packaging import examples, requirements
 from kea_sdk.packaging.package import Package, PackageOptions
+from kea_sdk.plain import is_finite, plain
+
+_RECORDS = frozenset(
+    {
+        "dataclass",
+        "BaseModel",
+        "TypedDict",
+        "NamedTuple",
+        "Enum",
+        "IntEnum",
+        "StrEnum",
+        "Flag",
+        "Exception",
+        "ValueError",
+    }
+)
+"""Decorators and bases of classes that are no models."""
 
 
 def from_class(kind: type, options: PackageOptions) -> Package:
@@ -25,7 +42,7 @@ def from_class(kind: type, options: PackageOptions) -> Package:
     """
     try:
         source = inspect.getsourcefile(kind)
-    except TypeError:
+    except (TypeError, OSError):  # built in, or typed into an interpreter
         source = None
     if source is None or not Path(source).is_file() or kind.__qualname__ != kind.__name__:
         problem = f"class {kind.__qualname__} must be at the top level of a file; that file is what is pushed"
@@ -107,14 +124,24 @@ def _with_example(signature: Signature, example: Any, method: str | None) -> Sig
             f"the example must say which method it is for; expected a mapping with any of {', '.join(sorted(names))}"
         )
         raise PackagingError(problem)
-    examples: Mapping[str, Any] = example if by_method else {wanted: example}
-    return replace(
-        signature,
-        methods=tuple(
-            replace(entry, example=Example(dict(examples[entry.name]))) if entry.name in examples else entry
-            for entry in signature.methods
-        ),
-    )
+    calls: Mapping[str, Any] = example if by_method else {wanted: example}
+    methods = [
+        replace(entry, example=_example(entry, calls[entry.name])) if entry.name in calls else entry
+        for entry in signature.methods
+    ]
+    return replace(signature, methods=tuple(methods))
+
+
+def _example(method: Method, given: Mapping[str, Any]) -> Example | None:
+    inputs: dict[str, Any] = plain(given)
+    unknown = sorted(inputs.keys() - {field.name for field in method.inputs})
+    if unknown:
+        problem = f"the example has {', '.join(unknown)}, which {method.name} does not take"
+        raise PackagingError(problem)
+    if not is_finite(inputs):
+        problem = f"the example of {method.name} has values that JSON cannot carry"
+        raise PackagingError(problem)
+    return examples.shown(inputs, None)
 
 
 def _only_class(path: Path) -> str:
@@ -132,4 +159,14 @@ def _classes(path: Path) -> list[str]:
     except (SyntaxError, ValueError) as error:
         problem = f"{path.name} is not Python: {error}"
         raise PackagingError(problem) from error
-    return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    served = [node for node in classes if not _is_record(node)]
+    return [node.name for node in served or classes]
+
+
+def _is_record(node: ast.ClassDef) -> bool:
+    """Returns whether a class is there for its values: an input's type, most likely, rather than the model."""
+    marks = [entry.func if isinstance(entry, ast.Call) else entry for entry in node.decorator_list]
+    names = {ast.unparse(entry).rpartition(".")[2] for entry in (*marks, *node.bases)}
+    methods = [entry.name for entry in node.body if isinstance(entry, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return bool(names & _RECORDS) and all(name.startswith("_") for name in methods)

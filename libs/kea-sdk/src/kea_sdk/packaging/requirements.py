@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import ast
+import functools
 import importlib.metadata
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from kea_sdk.errors import PackagingError
+from kea_sdk.packaging import sources
 
+_HASH = re.compile(r"\s--hash[= ]\S+")
+"""Of an artifact, as lock files have them: for other machines it may be another artifact."""
+_EXTRA = re.compile(r"\bextra\s*==")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -27,11 +30,12 @@ def given(requirements: Iterable[str] | str | Path | None) -> tuple[str, ...] | 
         return tuple(line.strip() for line in requirements if line.strip())
     path = Path(requirements).expanduser()
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        problem = f"requirements {path} cannot be read: {error}"
+        problem = f"requirements {path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise PackagingError(problem) from error
-    lines = [line.partition(" #")[0].strip() for line in text.replace("\\\n", " ").splitlines()]
+    joined = re.sub(r"\\\r?\n", " ", text)
+    lines = [_HASH.sub("", line.partition(" #")[0]).strip() for line in joined.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     for line in lines:
         if line.startswith("-"):
@@ -64,9 +68,13 @@ def installed(distribution: str) -> str | None:
 
 def of_modules(modules: Iterable[str]) -> set[str]:
     """Returns the distributions that the modules come from; the standard library and local ones have none."""
-    known = importlib.metadata.packages_distributions()
-    tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
-    return {known[top][0] for top in tops if top in known}
+    known = _distributions_by_name(tuple((entry, _changed(entry)) for entry in sys.path))
+    names: set[str] = set()
+    for module in modules:
+        top = module.partition(".")[0]
+        if top not in sys.stdlib_module_names and top in known:
+            names |= _owners(module, set(known[top]))
+    return names
 
 
 def of_sources(files: Mapping[str, Path]) -> tuple[str, ...]:
@@ -74,43 +82,41 @@ def of_sources(files: Mapping[str, Path]) -> tuple[str, ...]:
     imported: set[str] = set()
     for name, path in files.items():
         if name.endswith(".py"):
-            imported |= _imports(path)
+            imported |= sources.imports_of(path)
     local = {name.partition("/")[0].removesuffix(".py") for name in files}
     names = of_modules(module for module in imported if module.partition(".")[0] not in local)
     versions = {_normal(name): installed(name) for name in names}
     return tuple(f"{name}=={version}" for name, version in sorted(versions.items()) if version is not None)
 
 
-def modules_of(value: Any, depth: int = 4) -> set[str]:
-    """Returns the modules of the classes that make up an estimator: its own, its bases' and its parameters'."""
-    if depth == 0:
-        return set()
-    names: set[str] = set()
-    if isinstance(value, list | tuple):
-        for entry in value[:100]:
-            names |= modules_of(entry, depth - 1)
-    elif callable(getattr(value, "get_params", None)) and not isinstance(value, type):
-        names |= {base.__module__ for base in type(value).__mro__}
-        for entry in value.get_params(deep=False).values():
-            names |= modules_of(entry, depth - 1)
-    elif callable(value):
-        names.add(str(getattr(value, "__module__", "") or ""))
-    return names - {"builtins", ""}
+@functools.lru_cache(maxsize=1)
+def _distributions_by_name(_places: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    """Returns the distributions by the first names of their modules. It reads all of them: half a second, or more."""
+    return importlib.metadata.packages_distributions()
 
 
-def _imports(path: Path) -> set[str]:
+def _changed(place: str) -> int:
+    """Returns when something was last installed in a place that modules come from, in nanoseconds since 1970."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except (SyntaxError, ValueError) as error:
-        problem = f"{path} is not Python: {error}"
-        raise PackagingError(problem) from error
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-    return names
+        return Path(place or ".").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _owners(module: str, distributions: set[str]) -> set[str]:
+    """Returns whose a module is of the distributions that share its first name, as `google.cloud.…` and others do."""
+    if len(distributions) == 1:
+        return distributions
+    path = module.replace(".", "/")
+    owners: set[str] = set()
+    while not owners and "/" in path:
+        inside = (f"{path}/", f"{path}.py")
+        for name in distributions:
+            files = importlib.metadata.files(name) or []
+            if any(file.as_posix().startswith(inside) for file in files):
+                owners.add(name)
+        path = path.rpartition("/")[0]
+    return owners or distributions
 
 
 def _needs(distribution: str) -> set[str]:
@@ -118,7 +124,7 @@ def _needs(distribution: str) -> set[str]:
         lines = importlib.metadata.requires(distribution) or []
     except importlib.metadata.PackageNotFoundError:
         return set()
-    return {found[0] for line in lines if "extra ==" not in line and (found := _NAME.match(line))}
+    return {found[0] for line in lines if not _EXTRA.search(line) and (found := _NAME.match(line))}
 
 
 def _normal(name: str) -> str:

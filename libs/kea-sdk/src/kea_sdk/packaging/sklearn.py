@@ -10,7 +10,7 @@ from kea_openapi.signature import Signature
 
 from kea_sdk.archive import Content
 from kea_sdk.errors import PackagingError
-from kea_sdk.packaging import requirements, sources
+from kea_sdk.packaging import pickled, requirements, sources
 from kea_sdk.packaging.package import Package, PackageOptions
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
@@ -27,13 +27,13 @@ def from_estimator(estimator: Any, options: PackageOptions) -> Package:
     Raises:
         PackagingError: it cannot be called, or cannot be saved.
     """
-    modules = requirements.modules_of(estimator)
+    modules = sources.reached(pickled.modules_of(estimator))
     local = sources.local_modules(modules)
     entrypoint = f"model.{options.serializer}"
     try:
         content = _dumped(estimator, options.serializer)
     except Exception as error:
-        problem = f"{type(estimator).__name__} cannot be saved: {error}"
+        problem = f"{type(estimator).__name__} cannot be saved: {' '.join(str(error).split())}"
         raise PackagingError(problem) from error
     signature = _signature(estimator, options)
     return _package(entrypoint, {**local, entrypoint: content}, signature, modules)
@@ -51,13 +51,15 @@ def from_file(path: Path, options: PackageOptions) -> Package:
     entrypoint = f"{path.stem}.pkl" if path.suffix == ".pickle" else path.name
     if options.signature is not None:
         return _package(entrypoint, {entrypoint: path}, options.signature, set())
-    estimator = _loaded(path)
-    if not is_estimator(estimator):
-        problem = f"{path.name} has a {type(estimator).__name__}; expected a scikit-learn estimator"
-        raise PackagingError(problem)
-    modules = requirements.modules_of(estimator)
+    with sources.importable(path.parent):  # modules that lie beside it, as they will where it is served
+        estimator = _loaded(path)
+        if not is_estimator(estimator):
+            problem = f"{path.name} has a {type(estimator).__name__}; expected a scikit-learn estimator"
+            raise PackagingError(problem)
+        signature = _signature(estimator, options)
+    modules = sources.reached(pickled.modules_of(estimator))
     files: dict[str, Content] = {**sources.local_modules(modules), entrypoint: path}
-    return _package(entrypoint, files, _signature(estimator, options), modules)
+    return _package(entrypoint, files, signature, modules)
 
 
 def _package(entrypoint: str, files: dict[str, Content], signature: Signature, modules: set[str]) -> Package:
@@ -108,5 +110,5 @@ def _loaded(path: Path) -> Any:
 
         return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
     except Exception as error:
-        problem = f"{path.name} cannot be loaded here: {type(error).__name__}: {error}"
+        problem = f"{path.name} cannot be loaded here: {type(error).__name__}: {' '.join(str(error).split())}"
         raise PackagingError(problem) from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kea_core.lifeline import guarded
@@ -33,7 +34,8 @@ class ChildSpec:
 
     name: str
     argv: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    """Its variables; a database's password may be among them."""
     address: str
     log: Path
     """Standard output and error are appended here."""
@@ -112,7 +114,8 @@ class Child:
                     await process.wait()
             except TimeoutError:
                 log.warning("process killed", extra={"child": self.spec.name})
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it may just have ended
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         self._become(ProcessState.STOPPED)
 
@@ -121,11 +124,17 @@ class Child:
         self._changed()
 
 
-def last_line(path: Path, *, within: int = 4096) -> str:
-    """Returns the last line of a log that is not empty, for an error message."""
+def last_line(path: Path, *, since: int = 0, within: int = 4096) -> str:
+    """Returns the last line of a log that is not empty, for an error message.
+
+    Args:
+        path: the log.
+        since: size of what others have written before, in bytes; none of it is looked at.
+        within: most bytes looked at.
+    """
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - within))
+            file.seek(max(since, path.stat().st_size - within))
             lines: Sequence[str] = file.read().decode(errors="replace").split("\n")
     except OSError:
         return ""

@@ -6,6 +6,7 @@ All services hang on `kea_sdk.platform.platform`, so only the process that becom
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import signal
 import socket
@@ -14,7 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 from kea_core.logs import configure_logs
 
 from kea_sdk.platform.child import last_line
@@ -48,7 +48,13 @@ def down(data: Path) -> bool:
     status = status_of(data)
     if not status.pid:
         return False
-    os.kill(status.pid, signal.SIGTERM)
+    try:
+        os.kill(status.pid, signal.SIGTERM)
+    except ProcessLookupError:  # it has just ended
+        return True
+    except PermissionError as error:
+        problem = f"the platform on {data} is not yours to stop (pid {status.pid})"
+        raise PlatformError(problem) from error
     deadline = time.monotonic() + DOWN_SECONDS
     while is_alive(status.pid, status.create_time):
         if time.monotonic() > deadline:
@@ -72,12 +78,12 @@ def _attached(options: UpOptions, layout: Layout) -> PlatformStatus:
         _port_is_free(options)
         try:
             asyncio.run(_until_signal(options, layout))
-        except* PlatformError as errors:
-            raise _first(errors) from errors
+        except BaseExceptionGroup as errors:  # what fails takes others with it, whose errors say less
+            raise _first(errors.subgroup(PlatformError) or errors) from errors
     return read_status(layout.state, layout.data)
 
 
-def _first(errors: BaseExceptionGroup[PlatformError]) -> PlatformError:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     found = errors.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
@@ -87,8 +93,9 @@ async def _until_signal(options: UpOptions, layout: Layout) -> None:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(number, stop.set)
 
     def ready(seconds: float) -> None:
         sys.stdout.write(f"KEA is ready at {options.url} after {seconds:.1f} s; docs at {options.url}/docs\n")
@@ -99,7 +106,12 @@ async def _until_signal(options: UpOptions, layout: Layout) -> None:
 
 def _port_is_free(options: UpOptions) -> None:
     """Asks before Envoy does, whose answer would be one line among many in a log."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        address = ipaddress.ip_address(options.host)
+    except ValueError as error:
+        problem = f"{options.host!r} is no IP address to listen on; expected for example 127.0.0.1 or 0.0.0.0"
+        raise PlatformError(problem) from error
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - of IP
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -114,18 +126,27 @@ def _detached(options: UpOptions, layout: Layout) -> PlatformStatus:
     command = [sys.executable, "-m", "kea_sdk.cli", "up", "--host", options.host, "--port", str(options.port)]
     command += ["--data", str(layout.data), *(["--processes"] if options.processes else [])]
     with log.open("ab") as output:
+        before = output.tell()
         process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    try:
+        return _ready(process, layout, log, before)
+    except BaseException:  # Ctrl-C too: whoever does not wait for it does not want it
+        process.terminate()
+        raise
+
+
+def _ready(process: subprocess.Popen[bytes], layout: Layout, log: Path, log_begin: int) -> PlatformStatus:
     deadline = time.monotonic() + START_SECONDS + 5
     while time.monotonic() < deadline:
         status = read_status(layout.state, layout.data)
         if status.pid == process.pid and status.state is PlatformState.READY:
             return status
         if process.poll() is not None:
-            problem = last_line(log).removeprefix("error: ") or f"kea up ended with code {process.returncode}"
+            told = last_line(log, since=log_begin).removeprefix("error: ")
+            problem = told or f"kea up ended with code {process.returncode}; see {log}"
             raise PlatformError(problem)
         time.sleep(LOOK_SECONDS)
-    psutil.Process(process.pid).terminate()
     problem = f"not ready in time; see {log}"
     raise PlatformError(problem)

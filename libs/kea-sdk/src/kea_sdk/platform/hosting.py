@@ -48,12 +48,15 @@ class InProcess:
         self._service = service
         self._changed = changed
         self._stop = asyncio.Event()
+        self._ended = False
         self.ready = asyncio.Event()
 
     @property
     def status(self) -> ProcessStatus:
         """How it is doing."""
         state = ProcessState.RUNNING if self.ready.is_set() else ProcessState.STARTING
+        if self._ended:
+            return ProcessStatus(self._service.name, 0, self._service.address, ProcessState.STOPPED)
         return ProcessStatus(self._service.name, os.getpid(), self._service.address, state)
 
     async def run(self) -> None:
@@ -76,11 +79,16 @@ class InProcess:
 
     async def _serve(self) -> None:
         try:
-            await self._service.start(self._stop, self._become_ready)
+            try:
+                await self._service.start(self._stop, self._become_ready)
+            finally:
+                self._ended = True
+                self._changed()
         except Exception as error:
             log.exception("service failed", extra={"failed": self._service.name})
             cause = _first_cause(error)
-            problem = f"{self._service.name} failed: {type(cause).__name__}: {cause}"
+            text = " ".join(str(cause).split())
+            problem = f"{self._service.name} failed: {type(cause).__name__}{f': {text}' if text else ''}"
             raise PlatformError(problem) from error
         if not self._stop.is_set():
             problem = f"{self._service.name} ended by itself"

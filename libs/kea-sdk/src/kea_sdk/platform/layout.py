@@ -98,6 +98,9 @@ def _private_directory(directory: Path) -> None:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             problem = f"{directory} is not a directory of yours; move it away or choose another with --data"
             raise LayoutError(problem)
+        if found.st_mode & stat.S_IWOTH:  # as /tmp is: others use it, it must not be closed to them
+            problem = f"{directory} is shared with others; choose another with --data"
+            raise LayoutError(problem)
         directory.chmod(0o700)
     except OSError as error:
         problem = f"{directory} cannot be used: {error.strerror}"

@@ -31,5 +31,6 @@ class UpOptions:
 
     @property
     def url(self) -> str:
-        """Where callers reach the platform."""
-        return f"http://{self.host}:{self.port}"
+        """Where callers on this machine reach the platform."""
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - nothing is bound here
+        return f"http://[{here}]:{self.port}" if ":" in here else f"http://{here}:{self.port}"

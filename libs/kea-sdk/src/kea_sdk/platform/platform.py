@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Generator
@@ -25,6 +26,8 @@ from kea_sdk.platform.layout import Layout
 from kea_sdk.platform.options import START_SECONDS, UpOptions
 from kea_sdk.platform.services import services_of
 from kea_sdk.platform.state import PlatformState, PlatformStatus, write_status
+
+log = logging.getLogger(__name__)
 
 
 class Platform:
@@ -135,7 +138,10 @@ class Platform:
             create_time=self._create_time,
             processes=tuple(hosted.status for hosted in self._hosted),
         )
-        write_status(self._layout.state, status)
+        try:
+            write_status(self._layout.state, status)
+        except OSError as error:  # a full disk must not end what runs
+            log.warning("status not written", extra={"file": str(self._layout.state), "cause": str(error)})
 
 
 async def _set(event: asyncio.Event) -> None:
@@ -162,5 +168,5 @@ def _running(state: Path) -> str:
     try:
         document = json.loads(state.read_text())
         return f" ({document['url']}, pid {document['pid']})"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import kea_auth.main
@@ -31,7 +31,7 @@ class Service:
     name: str
     address: str
     module: str
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     start: Callable[[asyncio.Event, Callable[[], None]], Awaitable[None]]
     """`run(stop, ready)` in this process."""
 

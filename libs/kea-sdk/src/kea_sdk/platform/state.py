@@ -101,5 +101,5 @@ def is_alive(pid: int, create_time: float) -> bool:
         process = psutil.Process(pid)
         same = abs(process.create_time() - create_time) < 1
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # what the file says may be no pid at all
         return False

@@ -11,7 +11,7 @@ from kea_core.pages import Page
 from kea_core.resource_name import parse_name
 
 from kea_deployer.domain.deployment import DEFAULT_REPLICAS, Deployment, State, Status
-from kea_deployer.domain.errors import DeploymentDeleting, DeploymentNotFound, ModelProjectMismatch
+from kea_deployer.domain.errors import DeploymentDeleting, DeploymentNotFound, ModelProjectMismatch, OperationNotFound
 from kea_deployer.domain.operation import Operation, Verb, advanced
 from kea_deployer.domain.ports import DeploymentStore, DeploymentTransaction, ModelVersions
 
@@ -31,10 +31,11 @@ class Deployments:
 
     async def create(
         self, name: str, model_version: str, replica_count: int, *, validate_only: bool, request_id: str, digest: str
-    ) -> tuple[Operation, Deployment]:
+    ) -> tuple[Operation, Deployment | None]:
         """Begins to bring a model version up; the same request again gives the same operation.
 
         Raises:
+            OperationNotFound: the same request began one that has been deleted.
             DeploymentExists: the name is taken.
             ModelProjectMismatch: the model is of another project.
         """
@@ -97,8 +98,8 @@ class Deployments:
         validate_only: bool,
         request_id: str,
         digest: str,
-    ) -> tuple[Operation, Deployment]:
-        """Changes the number of replicas; one that has failed is tried again.
+    ) -> tuple[Operation, Deployment | None]:
+        """Changes the number of replicas; what has failed is tried again.
 
         Raises:
             DeploymentNotFound: there is none.
@@ -125,7 +126,8 @@ class Deployments:
                 status = Status()
             count = replica_count or DEFAULT_REPLICAS
             changed = replace(deployment, replica_count=count, status=status, update_time=now)
-            if count == deployment.replica_count and status.state is deployment.status.state:
+            same = count == deployment.replica_count and status.state is deployment.status.state
+            if same and status.problem is None:
                 operation = advanced(operation, deployment, now)
                 changed = deployment
             else:
@@ -167,13 +169,15 @@ class Deployments:
 
 async def _repeated(
     transaction: DeploymentTransaction, request_id: str, digest: str
-) -> tuple[Operation, Deployment] | None:
-    """Returns what the same request began before, or None."""
+) -> tuple[Operation, Deployment | None] | None:
+    """Returns what the same request began before, or None; its deployment may be gone."""
     name = await transaction.result(request_id, digest)
-    operation = None if name is None else await transaction.operation(name)
-    if operation is None:
+    if name is None:
         return None
-    return operation, await _found(transaction, operation.deployment)
+    operation = await transaction.operation(name)
+    if operation is None:
+        raise OperationNotFound(name)
+    return operation, await transaction.get(operation.deployment)
 
 
 async def _found(transaction: DeploymentTransaction, name: str) -> Deployment:

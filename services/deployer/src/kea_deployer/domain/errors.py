@@ -110,3 +110,12 @@ class ModelProjectMismatch(InvalidArgument):
             model_version=model_version,
             project=project,
         )
+
+
+class ModelVersionUnusable(FailedPrecondition):
+    """The registry knows more of model versions than this deployer does."""
+
+    reason = "MODEL_VERSION_UNUSABLE"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} cannot be served here: {problem}", name=name, problem=problem)

@@ -62,7 +62,8 @@ class Operation:
 def advanced(operation: Operation, deployment: Deployment, now: datetime) -> Operation:
     """Returns an unfinished operation as the deployment's state has it: the same, or ended.
 
-    A creation is done when the deployment serves, an update when all replicas do, a deletion when it is gone.
+    A creation is done when the deployment serves, an update when all replicas do, a deletion when it is gone. The first
+    two fail where a condition does not hold.
     """
     status = deployment.status
     if operation.done or operation.verb is Verb.DELETE:
@@ -71,9 +72,9 @@ def advanced(operation: Operation, deployment: Deployment, now: datetime) -> Ope
         return operation.fail("DEPLOYMENT_DELETING", f"{deployment.name} was deleted meanwhile", now)
     if status.state is State.ACTIVE and operation.verb is Verb.CREATE:
         return operation.succeed(now)
-    if status.state is State.FAILED or (status.state is State.ACTIVE and not status.reconciling):
-        problem = status.problem
-        if problem is not None:
-            return operation.fail(problem.reason, problem.message, now)
+    problem = status.problem
+    if problem is not None and status.state in {State.FAILED, State.ACTIVE}:
+        return operation.fail(problem.reason, problem.message, now)
+    if status.state is State.ACTIVE and not status.reconciling:
         return operation.succeed(now)
     return operation

@@ -9,6 +9,11 @@ from typing import Protocol
 
 from kea_deployer.domain.deployment import Deployment, Status
 
+MAX_MESSAGE = 4096
+"""Characters kept of why something failed."""
+HEAD = 1024
+"""How many of them are of its begin, where it is longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -19,6 +24,14 @@ class Failure:
     message: str
     final: bool
     """Whether trying the same again cannot help."""
+
+    @classmethod
+    def told(cls, reason: str, message: str, *, final: bool) -> Failure:
+        """Returns one in another program's words, made such that every database and every protocol takes them."""
+        text = message.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
+        if len(text) > MAX_MESSAGE:
+            text = f"{text[:HEAD]} … {text[HEAD + 3 - MAX_MESSAGE :]}"
+        return cls(reason, text, final)
 
 
 @dataclass(frozen=True, slots=True)

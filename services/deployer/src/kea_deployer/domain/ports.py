@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -110,6 +110,6 @@ class Logs(Protocol):
         """Returns a deployment's last lines, oldest first."""
         ...
 
-    def follow(self, key: str, lines: int) -> AsyncIterator[Sequence[LogLine]]:
-        """Yields the last lines, oldest first, and then those to come, until the deployment's logs are gone."""
+    def follow(self, key: str, lines: int, there: Callable[[], Awaitable[bool]]) -> AsyncIterator[Sequence[LogLine]]:
+        """Yields the last lines, oldest first, and then those to come, until the deployment is not `there` any more."""
         ...

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ KEPT_FILES = 16
 """Files kept of replicas that are gone."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Position:
     """How far one file has been read."""
 
@@ -52,17 +53,25 @@ class LogFiles:
 
     def note(self, key: str, text: str) -> None:
         """Adds a line of the deployer's own; where the disk is full, it is lost."""
+        stamp = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00").encode()
+        lines = text.encode(errors="replace").split(b"\n")
         with contextlib.suppress(OSError):
             path = self.file(key, OWN)
             if path.exists() and path.stat().st_size > self.max_bytes:
                 path.replace(f"{path}{OLDER}")
-            stamp = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
-            with path.open("a", encoding="utf-8") as file:
-                file.writelines(f"{stamp}Z {line[:MAX_LINE_BYTES]}\n" for line in text.splitlines() or [""])
+            with path.open("ab") as file:
+                file.write(b"".join(stamp + b"Z " + line[:MAX_LINE_BYTES] + b"\n" for line in lines))
 
     def remove(self, key: str) -> None:
         """Removes all of a deployment's lines."""
         shutil.rmtree(self._root / key, ignore_errors=True)
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Removes the lines of all other deployments: a deployer may be killed between forgetting one and its lines."""
+        if self._root.is_dir():
+            for directory in self._root.iterdir():
+                if directory.name not in keys:
+                    self.remove(directory.name)
 
     def prune(self, key: str, replicas: Iterable[str]) -> None:
         """Removes the files of replicas that are gone, but for the newest."""
@@ -71,19 +80,22 @@ class LogFiles:
             gone = [path for path in (self._root / key).glob(f"*{SUFFIX}") if path.stem not in kept]
             for path in sorted(gone, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_FILES:]:
                 path.unlink(missing_ok=True)
-                path.with_name(f"{path.name}{OLDER}").unlink(missing_ok=True)
+                _older(path).unlink(missing_ok=True)
 
     async def tail(self, key: str, lines: int) -> Sequence[LogLine]:
         """Returns a deployment's last lines, oldest first."""
         found, _ = await asyncio.to_thread(self._tail, key, lines)
         return found
 
-    async def follow(self, key: str, lines: int) -> AsyncIterator[Sequence[LogLine]]:
-        """Yields the last lines, oldest first, and then those to come, until the deployment's logs are gone."""
+    async def follow(
+        self, key: str, lines: int, there: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[Sequence[LogLine]]:
+        """Yields the last lines, oldest first, and then those to come, until the deployment is not `there` any more."""
         found, positions = await asyncio.to_thread(self._tail, key, lines)
         if found:
             yield found
-        while await asyncio.to_thread((self._root / key).is_dir):
+        # A new deployment has no lines yet; one that is gone has none any more.
+        while await asyncio.to_thread((self._root / key).is_dir) or await there():
             found = await asyncio.to_thread(self._news, key, positions)
             if found:
                 yield found
@@ -94,69 +106,89 @@ class LogFiles:
         found: list[LogLine] = []
         positions: dict[str, _Position] = {}
         for path in self._files(key):
-            block, position = _read_end(path)
+            block, position = _read(path)
+            if position is None:
+                continue
             positions[path.name] = position
             of_file = _lines(path.stem, block)
             if len(of_file) < lines:
-                of_file = _lines(path.stem, _read_end(path.with_name(f"{path.name}{OLDER}"))[0]) + of_file
+                before, older = _read(_older(path))
+                if older is not None and older.inode != position.inode:  # the same: it was renamed just now
+                    of_file = _lines(path.stem, before) + of_file
             found += of_file[-lines:]
         return sorted(found, key=lambda line: line.time)[-lines:], positions
 
     def _news(self, key: str, positions: dict[str, _Position]) -> list[LogLine]:
+        """Returns the lines after `positions`, which move on."""
         found: list[LogLine] = []
-        for path in self._files(key):
-            before = positions.get(path.name)
-            with contextlib.suppress(FileNotFoundError):
-                inode = path.stat().st_ino
-                if before is not None and before.inode != inode:
-                    # It was full and has been renamed; what was written to it since is read from there.
-                    block, _ = _read_from(path.with_name(f"{path.name}{OLDER}"), before.offset)
-                    found += _lines(path.stem, block)
-                    before = None
-                offset = before.offset if before is not None else 0
-                block, end = _read_from(path, offset)
-                positions[path.name] = _Position(inode, end)
-                found += _lines(path.stem, block)
+        names = {path.name for path in self._files(key)} | positions.keys()
+        for path in (self._root / key / name for name in sorted(names)):
+            block, position = _read_after(path, positions.pop(path.name, None))
+            found += _lines(path.stem, block)
+            if position is not None:
+                positions[path.name] = position
         return sorted(found, key=lambda line: line.time)
 
     def _files(self, key: str) -> list[Path]:
         return sorted((self._root / key).glob(f"*{SUFFIX}"))
 
 
-def _read_end(path: Path) -> tuple[bytes, _Position]:
-    """Returns the last whole lines of a file, up to `READ_BYTES`, and where they end."""
+def _older(path: Path) -> Path:
+    return path.with_name(f"{path.name}{OLDER}")
+
+
+def _read(path: Path, since: _Position | None = None) -> tuple[bytes, _Position | None]:
+    """Returns whole lines of a file, up to `READ_BYTES`, and where they end; None where there is no such file.
+
+    Without `since` they are the last ones. With it, they are those after that position, and None is also returned where
+    the position is in another file.
+    """
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
-            start = max(0, size - READ_BYTES)
+            status = os.fstat(file.fileno())
+            if since is not None and (status.st_ino != since.inode or status.st_size < since.offset):
+                return b"", None
+            start = max(0, status.st_size - READ_BYTES) if since is None else since.offset
             file.seek(start)
-            block = file.read(size - start)
-            inode = path.stat().st_ino
-    except FileNotFoundError:
-        return b"", _Position(0, 0)
-    if start:
-        block = block.partition(b"\n")[2]
-    whole = block.rpartition(b"\n")[0] + b"\n" if b"\n" in block else b""
-    return whole, _Position(inode, size - (len(block) - len(whole)))
-
-
-def _read_from(path: Path, offset: int) -> tuple[bytes, int]:
-    """Returns the whole lines after an offset, up to `READ_BYTES`, and where they end."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
             block = file.read(READ_BYTES)
     except FileNotFoundError:
-        return b"", offset
-    whole = block.rpartition(b"\n")[0] + b"\n" if b"\n" in block else b""
-    return whole, offset + len(whole)
+        return b"", None
+    whole = block[: block.rfind(b"\n") + 1]
+    end = start + len(whole)
+    if since is None and start:
+        whole = whole.partition(b"\n")[2]
+    return whole, _Position(status.st_ino, end)
+
+
+def _read_after(path: Path, since: _Position | None) -> tuple[bytes, _Position | None]:
+    """Returns the whole lines after a position, and where they end; the file may have been renamed meanwhile."""
+    if since is None:
+        since = _begin(path)
+        return (b"", None) if since is None else _read(path, since)
+    block, position = _read(path, since)
+    if position is not None:
+        return block, position
+    # It was full. What was written to it after the position is read under its other name, then the new one.
+    block, position = _read(_older(path), since)
+    if block:
+        return block, position
+    return b"", _begin(path)
+
+
+def _begin(path: Path) -> _Position | None:
+    try:
+        return _Position(path.stat().st_ino, 0)
+    except FileNotFoundError:
+        return None
 
 
 def _lines(name: str, block: bytes) -> list[LogLine]:
     replica = "" if name == OWN else name
     found: list[LogLine] = []
-    for line in block.decode(errors="replace").splitlines():
-        stamp, text = line[:STAMP_LENGTH].strip(), line[STAMP_LENGTH:]
-        with contextlib.suppress(ValueError):  # a line cut by a full disk has no time; it is left out
-            found.append(LogLine(datetime.fromisoformat(stamp), replica, text))
+    for line in block.split(b"\n"):  # no other character ends a line, whatever a program prints
+        stamp, text = line[:STAMP_LENGTH], line[STAMP_LENGTH:].rstrip(b"\r")
+        if stamp.endswith(b"Z "):  # a line cut by a full disk has no time; it is left out
+            with contextlib.suppress(ValueError):
+                time = datetime.fromisoformat(stamp.decode(errors="replace").rstrip())
+                found.append(LogLine(time, replica, text.decode(errors="replace")))
     return found

@@ -28,7 +28,7 @@ class Observation:
     silent: bool = False
     """Whether it has not answered for so long that it must be ended."""
     failure: Failure | None = None
-    """Why it has ended or must be; None where it was never seen running."""
+    """Why it ended last, or must be; None where it never did, or has answered since."""
     attempts: int = 0
     """How often in a row it ended before it had served for a while."""
     pid: int = 0

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import psutil
 from kea_core.resource_name import parse_name
@@ -23,10 +23,13 @@ from kea_deployer.local.artifacts import Archives, Artifacts
 from kea_deployer.local.content import Directories
 from kea_deployer.local.decide import decide
 from kea_deployer.local.environments import Environments, environment_name, requirements_of
+from kea_deployer.local.launch import command_of, environment, running, spec_of
 from kea_deployer.local.log_files import LogFiles
+from kea_deployer.local.observation import Preparation
 from kea_deployer.local.preparations import Ground, Preparations
-from kea_deployer.local.replica_process import ReplicaFiles, ReplicaProcess, Timing, Watch
-from kea_deployer.local.runtime_layer import Layers, Recipe, read_recipe
+from kea_deployer.local.replica_files import ReplicaFiles, sweep
+from kea_deployer.local.replica_process import ReplicaProcess, Timing, Watch
+from kea_deployer.local.runtime_layer import Layers, Recipe, layer_name, read_recipe
 from kea_deployer.local.uv import Uv, UvError
 from kea_deployer.settings import DeployerSettings
 
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 SPARE_ENVIRONMENTS = 8
 """Environments kept that no deployment needs: the next version will want nearly the same, and uv is not needed then."""
 SPARE_ARTIFACTS = 2
+SPARE_LAYERS = 1
 
 
 class LocalPlatform:
@@ -62,7 +66,7 @@ class LocalPlatform:
         data = settings.data_directory
         self._directories = {name: Directories(data / name) for name in ("artifacts", "environments", "layers")}
         uv = Uv(lifeline, os.environ)
-        self._layers = Layers(self._directories["layers"], uv, lifeline)
+        self._layers = Layers(self._directories["layers"], uv)
         self._preparations = Preparations(
             Artifacts(self._directories["artifacts"], archives, max_bytes=settings.max_artifact_bytes),
             Environments(self._directories["environments"], uv),
@@ -77,19 +81,30 @@ class LocalPlatform:
         """Makes directories, finds the replicas that an earlier deployer left running, and ends those nobody knows."""
         for directory in self._directories.values():
             await directory.open()
+        known = {
+            replica.id: (deployment, replica) for deployment in deployments for replica in deployment.status.replicas
+        }
+        found = await asyncio.to_thread(self._tidy_up, known, {deployment.key for deployment in deployments})
+        for identifier, process in found.items():
+            if identifier in known:
+                deployment, replica = known[identifier]
+                adopted = self._process(identifier, deployment.name)
+                answers = replica.state is ReplicaState.READY and replica.pid == process.pid
+                self._follow(adopted, adopted.adopt(process, answers=answers))
+                log.info("replica adopted", extra={"replica": identifier, "pid": process.pid})
+            else:
+                log.warning("replica of no deployment ended", extra={"replica": identifier, "pid": process.pid})
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+        self._tasks.create_task(self._lay_out_layer(), name="runtime layer")
+
+    def _tidy_up(self, replicas: Collection[str], keys: Collection[str]) -> dict[str, psutil.Process]:
+        """Makes directories and removes what is left in them of what is gone; returns the replicas that run."""
         for directory in (self._runs, self._settings.socket_directory):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        running = await asyncio.to_thread(_running, self._runs)
-        known = {replica.id: deployment.name for deployment in deployments for replica in deployment.status.replicas}
-        for replica, process in running.items():
-            if replica in known:
-                found = self._process(replica, known[replica])
-                self._follow(found, found.adopt(process))
-                log.info("replica adopted", extra={"replica": replica, "pid": process.pid})
-            else:
-                log.warning("replica of no deployment ended", extra={"replica": replica, "pid": process.pid})
-                process.kill()
-        self._tasks.create_task(self._lay_out_layer(), name="runtime layer")
+            sweep(directory, replicas)
+        self._logs.keep(keys)
+        return running(self._runs)
 
     async def close(self, *, keep: bool) -> None:
         """Ends the replicas, each after what it accepted; with `keep` they go on."""
@@ -100,7 +115,7 @@ class LocalPlatform:
 
     def plan(self, deployment: Deployment, now: datetime) -> Plan:
         """Compares what is wanted with the processes there are."""
-        preparation = self._preparations.observe(deployment)
+        preparation = Preparation() if deployment.deleting else self._preparations.observe(deployment)
         observed = {replica: process.observation for replica, process in self._of(deployment.name).items()}
         return decide(deployment, preparation, observed, now, partial(self._new_replica, now))
 
@@ -139,6 +154,7 @@ class LocalPlatform:
         requirements = [requirements_of(deployment.model, self._recipe) for deployment in deployments]
         environments = {environment_name(lines) for lines in requirements}
         await self._directories["environments"].keep(environments, spare=SPARE_ENVIRONMENTS)
+        await self._directories["layers"].keep({layer_name(self._recipe)}, spare=SPARE_LAYERS)
 
     def _of(self, name: str) -> dict[str, ReplicaProcess]:
         return {replica: process for replica, process in self._processes.items() if process.deployment == name}
@@ -159,12 +175,7 @@ class LocalPlatform:
         return found
 
     def _files(self, replica: str) -> ReplicaFiles:
-        return ReplicaFiles(
-            http_socket=self._settings.socket_directory / f"{replica}.http",
-            grpc_socket=self._settings.socket_directory / f"{replica}.grpc",
-            spec=self._runs / f"{replica}.json",
-            ready=self._runs / f"{replica}.ready.json",
-        )
+        return ReplicaFiles.of(replica, self._runs, self._settings.socket_directory)
 
     def _new_replica(self, now: datetime, number: int) -> Replica:
         replica = secrets.token_hex(4)
@@ -186,14 +197,12 @@ class LocalPlatform:
         process = self._process(replica, deployment.name)
         if process.observation.running:
             return
-        spec = json.dumps(_spec(deployment, process.files, ground, self._settings))
+        spec = json.dumps(spec_of(deployment, process.files, ground, self._settings))
         await asyncio.to_thread(process.files.spec.write_text, spec)
-        bootstrap = ground.layer / "kea_runtime" / "bootstrap.py"
-        argv = [str(ground.python), "-I", str(bootstrap), "--layer", str(ground.layer)]
-        argv += ["--spec", str(process.files.spec)]
+        argv = command_of(process.files, ground)
         file = self._logs.file(deployment.key, replica)
         self._logs.note(deployment.key, f"starting replica {replica}")
-        watch = await process.start(argv, self._lifeline, _environment(), log=file, log_bytes=self._logs.max_bytes)
+        watch = await process.start(argv, self._lifeline, environment(), log=file, log_bytes=self._logs.max_bytes)
         self._follow(process, watch)
         self._notice(deployment.name)
 
@@ -236,46 +245,3 @@ async def open_local_platform(
         if held >= 0:
             os.close(held)
             os.close(lifeline)
-
-
-def _spec(deployment: Deployment, files: ReplicaFiles, ground: Ground, settings: DeployerSettings) -> dict[str, object]:
-    _, model, version = parse_name(deployment.model.name, "projects", "models", "versions")
-    return {
-        "model": model,
-        "version": int(version),
-        "deployment": deployment.name,
-        "framework": deployment.model.framework,
-        "directory": str(ground.artifact),
-        "entrypoint": deployment.model.entrypoint,
-        "signature": deployment.model.signature,
-        "http": f"unix:{files.http_socket}",
-        "grpc": f"unix:{files.grpc_socket}",
-        "max_body_bytes": settings.max_body_bytes,
-        "drain_seconds": settings.drain_seconds,
-        "ready_file": str(files.ready),
-    }
-
-
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-
-
-def _environment() -> dict[str, str]:
-    """Returns what models see of the deployer's environment: where programs are and which language, nothing else."""
-    return {key: value for key, value in os.environ.items() if key in INHERITED}
-
-
-def _running(runs: Path) -> dict[str, psutil.Process]:
-    """Returns the replicas' processes on this machine, by replica, as their command lines tell."""
-    found: dict[str, psutil.Process] = {}
-    for process in psutil.process_iter(["cmdline"]):
-        cmdline: list[str] = process.info["cmdline"] or []  # pyright: ignore[reportAttributeAccessIssue] - set by process_iter
-        spec = Path(cmdline[-1]) if len(cmdline) > 1 and cmdline[-2] == "--spec" else None
-        if spec is None or spec.parent != runs:
-            continue
-        try:
-            leads = os.getsid(process.pid) == process.pid  # its guard has the same command line, and does not
-        except ProcessLookupError:
-            continue
-        if leads:
-            found[spec.stem] = process
-    return found

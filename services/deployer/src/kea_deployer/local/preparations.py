@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from kea_core.task_scope import TaskScope
 
 from kea_deployer.domain.deployment import ARTIFACT_FAILED, ENVIRONMENT_FAILED, Deployment
 from kea_deployer.domain.plan import Failure
-from kea_deployer.local.artifacts import ArtifactError, Artifacts
+from kea_deployer.local.artifacts import ArtifactError, Artifacts, ArtifactStalledError
 from kea_deployer.local.environments import Environments, requirements_of
 from kea_deployer.local.log_files import LogFiles
 from kea_deployer.local.observation import Preparation
@@ -22,12 +23,22 @@ from kea_deployer.local.uv import UvError
 
 log = logging.getLogger(__name__)
 
+WAITING = "waiting for the registry"
 RETRY_SECONDS = 1.0
 """Time between two calls of a registry that does not answer."""
-MAX_MESSAGE = 4096
-"""Characters kept of why something failed, from its end."""
-PASSING = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAUTHENTICATED})
-"""What a registry, or auth, that is restarted answers."""
+PASSING = frozenset(
+    {
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNAVAILABLE,
+    }
+)
+"""What a registry, or auth, that is restarted or has too much to do answers."""
+PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""What addresses in requirements may carry, and no log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ class Preparations:
             artifact = await self._fetch(deployment, work)
             self._advance(deployment, work, Preparation(step="laying out the environment", artifact_ready=True))
             requirements = requirements_of(deployment.model, self._recipe)
-            note(f"environment: {', '.join(requirements)}")
+            note(f"environment: {PASSWORD.sub('***', ', '.join(requirements))}")
             python = await self._environments.get(requirements, note)
             layer = await self._layers.get(self._recipe, note)
         except ArtifactError as error:
@@ -110,10 +121,12 @@ class Preparations:
             self._fail(deployment, work, ARTIFACT_FAILED, error.details() or error.code().name)
         except UvError as error:
             self._fail(deployment, work, ENVIRONMENT_FAILED, str(error))
-        except OSError as error:
+        except Exception as error:
+            # One deployment's trouble, a full disk for example, must not end the process that keeps all others'.
             log.exception("preparing failed", extra={"deployment": deployment.name})
             reason = ENVIRONMENT_FAILED if work.state.artifact_ready else ARTIFACT_FAILED
-            self._fail(deployment, work, reason, error.strerror or type(error).__name__)
+            told = error.strerror if isinstance(error, OSError) else None
+            self._fail(deployment, work, reason, told or f"{type(error).__name__}; the deployer's log has the rest")
         else:
             work.ground = Ground(artifact, python, layer)
             self._advance(deployment, work, Preparation(artifact_ready=True, environment_ready=True))
@@ -122,21 +135,27 @@ class Preparations:
         while True:
             try:
                 return await self._artifacts.get(deployment.model)
+            except ArtifactStalledError as error:
+                problem = str(error)
             except grpc.aio.AioRpcError as error:
                 if error.code() not in PASSING:
                     raise
-                log.warning("registry does not answer", extra={"problem": error.details()})
-                self._advance(deployment, work, Preparation(step="waiting for the registry"))
-                await asyncio.sleep(RETRY_SECONDS)
+                problem = error.details() or error.code().name
+            if work.state.step != WAITING:
+                log.warning("registry does not answer", extra={"deployment": deployment.name, "problem": problem})
+            self._advance(deployment, work, Preparation(step=WAITING))
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _advance(self, deployment: Deployment, work: _Work, state: Preparation) -> None:
+        if state == work.state:
+            return
         if state.step and state.step != work.state.step:
             self._logs.note(deployment.key, state.step)
         work.state = state
         self._notice(deployment.name)
 
     def _fail(self, deployment: Deployment, work: _Work, reason: str, message: str) -> None:
-        self._logs.note(deployment.key, f"{reason}: {message}")
-        failure = Failure(reason, message[-MAX_MESSAGE:], final=True)
+        failure = Failure.told(reason, message, final=True)
+        self._logs.note(deployment.key, f"{reason}: {failure.message}")
         work.state = Preparation(artifact_ready=work.state.artifact_ready, failure=failure)
         self._notice(deployment.name)

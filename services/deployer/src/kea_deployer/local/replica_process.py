@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import time
@@ -19,12 +18,12 @@ from kea_core.lifeline import guarded
 
 from kea_deployer.domain.deployment import MODEL_LOAD_FAILED, REPLICA_CRASHED, REPLICA_SILENT
 from kea_deployer.domain.plan import Failure
+from kea_deployer.local.launch import until_ended
 from kea_deployer.local.observation import Observation
+from kea_deployer.local.replica_files import ReplicaFiles
 
 LOOK_SECONDS = 0.02
 """How often a starting replica is looked at: it tells by a file that it serves."""
-ADOPTED_LOOK_SECONDS = 0.2
-"""How often a process that is nobody's child here is looked at."""
 HEALTHY_SECONDS = 30.0
 """Having served for so long, a replica that ends is started again at once."""
 KILL_AFTER_SECONDS = 5.0
@@ -45,21 +44,6 @@ class Timing:
     start_timeout_seconds: float
     drain_delay_seconds: float
     drain_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicaFiles:
-    """The files of one replica."""
-
-    http_socket: Path
-    grpc_socket: Path
-    spec: Path
-    ready: Path
-
-    def remove(self) -> None:
-        """Removes them all."""
-        for path in (self.http_socket, self.grpc_socket, self.spec, self.ready):
-            path.unlink(missing_ok=True)
 
 
 class ReplicaProcess:
@@ -100,9 +84,7 @@ class ReplicaProcess:
         self, argv: list[str], lifeline: int, environ: Mapping[str, str], log: Path, log_bytes: int
     ) -> Watch:
         """Starts it; returns what watches it until it ends."""
-        self.files.ready.unlink(missing_ok=True)
-        for path in (self.files.http_socket, self.files.grpc_socket):
-            path.unlink(missing_ok=True)
+        self.files.clear()
         process = await asyncio.create_subprocess_exec(
             *guarded(lifeline, argv, log=log, log_bytes=log_bytes),
             env=dict(environ),
@@ -115,10 +97,16 @@ class ReplicaProcess:
         self._begin(process.pid)
         return lambda: self._watch(process.wait())
 
-    def adopt(self, process: psutil.Process) -> Watch:
-        """Takes a process that an earlier deployer started; returns what watches it until it ends."""
+    def adopt(self, process: psutil.Process, *, answers: bool) -> Watch:
+        """Takes a process that an earlier deployer started; returns what watches it until it ends.
+
+        Args:
+            process: the process.
+            answers: whether it did when last seen: callers must not lose it until it is asked again.
+        """
         self._begin(process.pid)
-        return lambda: self._watch(_adopted_end(process))
+        self._seen = replace(self._seen, answers=answers)
+        return lambda: self._watch(until_ended(process))
 
     async def drain(self) -> None:
         """Ends it once it has finished what it accepted; kills it where that takes too long."""
@@ -157,45 +145,62 @@ class ReplicaProcess:
             began = psutil.Process(pid).create_time()
         except psutil.Error:
             began = time.time()  # it has ended already, which the watch is about to find
-        self._seen = Observation(running=True, attempts=self._seen.attempts, pid=pid, process_time=began)
+        # Why it ended before is told until it answers.
+        self._seen = Observation(
+            running=True,
+            failure=self._seen.failure,
+            attempts=self._seen.attempts,
+            pid=pid,
+            process_time=began,
+        )
 
     async def _watch(self, end: Awaitable[int | None]) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            probing = tasks.create_task(self._probe(), name=f"probe {self.replica}")
-            code = await end
-            probing.cancel()
-        report = self._report()
-        attempts = 1 + self._seen.attempts
-        if report is not None and report.get("reason") in FINAL:
-            failure = Failure(report["reason"], report.get("message", ""), final=True)
-        elif self._seen.failure is not None:  # it was ended because it did not answer
-            failure = self._seen.failure
-        else:
-            failure = Failure(REPLICA_CRASHED, _told(code), final=False)
-        self._seen = Observation(failure=failure, attempts=attempts)
-        self._ended.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                probing = tasks.create_task(self._probe(), name=f"probe {self.replica}")
+                code = await end
+                probing.cancel()
+            self._seen = Observation(failure=self._failure(code), attempts=1 + self._seen.attempts)
+        finally:
+            self._ended.set()  # also where it is watched no longer: who waits for its end must not wait for ever
         self._notice(self.deployment)
+
+    def _failure(self, code: int | None) -> Failure:
+        """Returns why it ended."""
+        report = self.files.report()
+        if report is not None and report.reason in FINAL:
+            return Failure.told(report.reason, report.message, final=True)
+        if self._seen.silent and self._seen.failure is not None:  # it was ended
+            return self._seen.failure
+        return Failure(REPLICA_CRASHED, _told(code), final=False)
 
     async def _probe(self) -> None:
         transport = httpx.AsyncHTTPTransport(uds=str(self.files.http_socket))
         timeout = self._timing.health_timeout_seconds
         async with httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as client:
-            if not await self._await_first_answer(client):
-                seconds = self._timing.start_timeout_seconds
-                self._give_up(f"no answer within {seconds:.0f} s of its start")
-                return
+            if not self._seen.answers:
+                problem = await self._await_first_answer(client)
+                if problem:
+                    self._give_up(problem)
+                    return
             await self._check_health(client)
 
-    async def _await_first_answer(self, client: httpx.AsyncClient) -> bool:
+    async def _await_first_answer(self, client: httpx.AsyncClient) -> str:
+        """Returns why it must be ended, or nothing once it answers."""
+        seconds = self._timing.start_timeout_seconds
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timing.start_timeout_seconds):
+            async with asyncio.timeout(seconds):
                 while True:
-                    report = self._report()
-                    if report is not None and report.get("state") == "READY" and await _healthy(client):
+                    report = self.files.report()
+                    if report is not None and report.state == "FAILED":
+                        # It is about to end; threads of the model may keep it from that.
+                        await asyncio.sleep(KILL_AFTER_SECONDS)
+                        return "it has failed, and does not end"
+                    if report is not None and report.state == "READY" and await _healthy(client):
                         self._see(answers=True)
-                        return True
+                        return ""
                     await asyncio.sleep(LOOK_SECONDS)
-        return False
+        return f"no answer within {seconds:.0f} s of its start"
 
     async def _check_health(self, client: httpx.AsyncClient) -> None:
         since, failures = time.monotonic(), 0
@@ -215,14 +220,8 @@ class ReplicaProcess:
 
     def _see(self, *, answers: bool) -> None:
         if answers is not self._seen.answers:
-            self._seen = replace(self._seen, answers=answers)
+            self._seen = replace(self._seen, answers=answers, failure=None if answers else self._seen.failure)
             self._notice(self.deployment)
-
-    def _report(self) -> dict[str, str] | None:
-        try:
-            return {str(key): str(value) for key, value in json.loads(self.files.ready.read_text()).items()}
-        except (OSError, ValueError):
-            return None
 
 
 Watch = Callable[[], Coroutine[Any, Any, None]]
@@ -234,15 +233,6 @@ async def _healthy(client: httpx.AsyncClient) -> bool:
         return (await client.get("http://replica/healthz")).is_success
     except httpx.HTTPError:
         return False
-
-
-async def _adopted_end(process: psutil.Process) -> None:
-    """Returns once a process that is not our child has ended."""
-    while process.is_running():
-        with contextlib.suppress(psutil.Error):
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return
-        await asyncio.sleep(ADOPTED_LOOK_SECONDS)
 
 
 def _told(code: int | None) -> str:

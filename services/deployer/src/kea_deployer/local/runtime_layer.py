@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kea_deployer.local.content import Directories
-from kea_deployer.local.uv import Note, Uv, run_to_end
+from kea_deployer.local.uv import Note, Uv
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,17 @@ async def read_recipe() -> Recipe:
     )
 
 
+def layer_name(recipe: Recipe) -> str:
+    """Returns the name of the layer, for this machine's Python version."""
+    return f"{recipe.digest[:32]}-{sys.version_info.major}.{sys.version_info.minor}"
+
+
 class Layers:
     """Lays the layer out, once for each content and Python version."""
 
-    def __init__(self, directories: Directories, uv: Uv, lifeline: int) -> None:
+    def __init__(self, directories: Directories, uv: Uv) -> None:
         self._directories = directories
         self._uv = uv
-        self._lifeline = lifeline
 
     async def get(self, recipe: Recipe, note: Note) -> Path:
         """Returns the layer's directory.
@@ -78,7 +82,6 @@ class Layers:
                 note=note,
             )
             copy = [sys.executable, "-m", "kea_runtime.layer", "copy", str(directory)]
-            await run_to_end(copy, self._lifeline, self._uv.environ, note)
+            await self._uv.run_program(copy, note)
 
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return await self._directories.get(f"{recipe.digest[:32]}-{version}", make)
+        return await self._directories.get(layer_name(recipe), make)

@@ -24,7 +24,10 @@ from kea_deployer.domain.plan import Failure
 from kea_deployer.local.observation import UNSEEN, Observation, Preparation
 
 CRASH_LIMIT = 3
-"""Ends in a row after which a deployment that serves nothing counts as FAILED; it is tried again all the same."""
+"""Ends of a replica in a row after which it is told as a problem, and a deployment that serves nothing is FAILED; it is
+tried again all the same."""
+MOVING = frozenset({ReplicaState.STARTING, ReplicaState.DRAINING})
+"""What a replica does not stay in."""
 
 
 def status_of(
@@ -42,44 +45,48 @@ def status_of(
         preparation: how far artifact and environment are.
         replicas: as they are to be written.
         observed: by replica id.
-        failure: why it cannot come up as it is; None where it may.
+        failure: why the model cannot be served; None where it may.
         now: the present.
     """
     before = deployment.status
     ready = sum(replica.state is ReplicaState.READY for replica in replicas)
     settled = ready == deployment.replica_count == len(replicas)
     crash = _crash(replicas, observed)
-    hopeless = any(observed.get(replica.id, UNSEEN).attempts >= CRASH_LIMIT for replica in replicas)
-    if failure is not None or (ready == 0 and hopeless):
-        state = State.FAILED
-    elif ready:
-        state = State.ACTIVE
-    else:
-        state = before.state
-    draining = any(replica.state is ReplicaState.DRAINING for replica in replicas)
-    step = preparation.step or ("" if settled or failure is not None else "starting replicas")
+    stuck = any(observed.get(replica.id, UNSEEN).attempts >= CRASH_LIMIT for replica in _coming(replicas))
+    hopeless = failure is not None or preparation.failure is not None
+    state = State.ACTIVE if ready else State.FAILED if hopeless or stuck else before.state
+    moving = any(replica.state in MOVING for replica in replicas)
+    idle = settled or hopeless
     return Status(
         state=state,
-        reconciling=draining if failure is not None else not settled,
-        step=step,
+        reconciling=moving if hopeless else not settled,
+        step="" if idle else preparation.step or "starting replicas",
         conditions=(
             _prepared(before, ARTIFACT_READY, ARTIFACT_FAILED, preparation, now, done=preparation.artifact_ready),
             _prepared(
                 before, ENVIRONMENT_READY, ENVIRONMENT_FAILED, preparation, now, done=preparation.environment_ready
             ),
-            _replicas_ready(before, ready, deployment.replica_count, failure or crash, now, settled=settled),
+            _replicas_ready(
+                before,
+                f"{ready} of {deployment.replica_count} ready",
+                failure or crash,
+                now,
+                holds=True if settled else False if failure is not None or stuck else None,
+            ),
         ),
         replicas=replicas,
     )
 
 
+def _coming(replicas: Sequence[Replica]) -> list[Replica]:
+    """Returns the replicas that should serve and do not."""
+    return [replica for replica in replicas if replica.state not in {ReplicaState.READY, ReplicaState.DRAINING}]
+
+
 def _crash(replicas: Sequence[Replica], observed: Mapping[str, Observation]) -> Failure | None:
-    """Returns why a replica that is not ready last ended."""
-    for replica in replicas:
-        told = observed.get(replica.id, UNSEEN)
-        if replica.state is not ReplicaState.READY and told.failure is not None:
-            return told.failure
-    return None
+    """Returns why a replica that should serve last ended."""
+    told = (observed.get(replica.id, UNSEEN).failure for replica in _coming(replicas))
+    return next((failure for failure in told if failure is not None), None)
 
 
 def _prepared(
@@ -88,19 +95,20 @@ def _prepared(
     failure = preparation.failure
     if failure is not None and failure.reason == failed:
         return _condition(before, kind, failure.reason, failure.message, now, holds=False)
-    if done:
+    last = before.condition(kind)
+    # A deployer that has just begun looks for what is there already, and nothing has changed.
+    if done or (last is not None and last.holds is True):
         return _condition(before, kind, READY, "", now, holds=True)
     return _condition(before, kind, PENDING, preparation.step, now, holds=None)
 
 
 def _replicas_ready(
-    before: Status, ready: int, wanted: int, failure: Failure | None, now: datetime, *, settled: bool
+    before: Status, told: str, failure: Failure | None, now: datetime, *, holds: bool | None
 ) -> Condition:
-    told = f"{ready} of {wanted} ready"
-    if settled:
+    if holds is True:
         return _condition(before, REPLICAS_READY, READY, told, now, holds=True)
-    if failure is not None and failure.reason not in {ARTIFACT_FAILED, ENVIRONMENT_FAILED}:
-        return _condition(before, REPLICAS_READY, failure.reason, failure.message, now, holds=False)
+    if failure is not None:
+        return _condition(before, REPLICAS_READY, failure.reason, failure.message, now, holds=holds)
     return _condition(before, REPLICAS_READY, PENDING, told, now, holds=None)
 
 

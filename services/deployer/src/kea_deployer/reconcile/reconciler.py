@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
 """Between two tries where the database or the platform fails."""
+AT_ONCE = 8
+"""Deployments looked at at the same time: each takes a connection of the database."""
 
 
 class Reconciler:
@@ -33,6 +35,7 @@ class Reconciler:
         self._again: set[str] = set()
         self._pauses: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
         """Looks at all deployments there are, then at those that are woken, until cancelled."""
@@ -53,9 +56,10 @@ class Reconciler:
                 timer.cancel()
 
     async def _work(self, name: str) -> None:
-        self._again.discard(name)
         try:
-            pause = await self._look(name)
+            async with self._turns:
+                self._again.discard(name)
+                pause = await self._look(name)
             self._pauses.pop(name, None)
         except Exception:
             # A database that is away for a while must not end the process that keeps the replicas.

@@ -21,7 +21,7 @@ from kea_deployer.domain.deployment import Deployment
 from kea_deployer.domain.errors import DeploymentExists
 from kea_deployer.domain.operation import Operation
 from kea_deployer.store import rows
-from kea_deployer.store.tables import DEPLOYMENTS, OPERATIONS, REPLICAS
+from kea_deployer.store.tables import DEPLOYMENTS, FEED, OPERATIONS, REPLICAS
 
 COLLECTION = "deployments"
 BOUND_NAMES = 500
@@ -38,8 +38,10 @@ class SqlDeploymentStore:
 
     @asynccontextmanager
     async def transaction(self, *, commit: bool = True) -> AsyncGenerator[SqlDeploymentTransaction, None]:
-        """Opens a transaction."""
+        """Opens a transaction. One at a time, so that what is read (an etag, a status) holds until it commits."""
         async with self._sessions.transaction() as session:
+            # SQLite has no such lock and needs none: its transactions write one at a time by themselves.
+            await session.execute(sa.select(FEED.head.c.revision).with_for_update())
             yield SqlDeploymentTransaction(session, self._feed, self._requests)
             if not commit:
                 await session.rollback()
