@@ -12,13 +12,13 @@ import kea.sdk
 import kea_deployer.convert
 import kea_sdk
 import pytest
-from kea.inference.v2 import open_inference_grpc_pb2
 from kea.registry.v1 import model_version_pb2
 from kea_core.access import FOREIGN
 from kea_core.roles import SERVICE_ROLES
 from kea_deployer.settings import DeployerSettings
 from kea_gateway.envoy import access_log, bootstrap
 from kea_gateway.envoy.settings import EnvoySettings
+from kea_gateway.inference_messages import inference_file
 from kea_gateway.portal.reflection import REFLECTED_SERVICES
 from kea_registry.domain.model_version import Framework
 from kea_router.translate import endpoint_routes, management_routes, names, policy
@@ -29,7 +29,8 @@ from packaging.requirements import Requirement
 from workspace import ROOT
 
 LUA = (resources.files("kea_gateway.envoy") / "scope.lua").read_text(encoding="utf-8")
-INFERENCE: Any = open_inference_grpc_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+INFERENCE = inference_file().service[0]
+INFERENCE_NAME = f"{inference_file().package}.{INFERENCE.name}"
 
 
 def constant(name: str) -> str:
@@ -61,8 +62,8 @@ def test_the_scope_of_everything_else_is_the_same_in_lua_and_in_the_router() -> 
 
 
 def test_the_inference_service_is_the_same_everywhere() -> None:
-    assert names.INFERENCE_SERVICE == bootstrap.SERVICE == INFERENCE.full_name
-    assert constant("GRPC") == f"/{INFERENCE.full_name}/"
+    assert names.INFERENCE_SERVICE == bootstrap.SERVICE == INFERENCE_NAME
+    assert constant("GRPC") == f"/{INFERENCE_NAME}/"
 
 
 def test_lua_sets_the_header_that_scopes_are_chosen_by_and_no_callers_own_survives() -> None:
@@ -103,8 +104,8 @@ def test_a_filter_that_routes_speak_of_is_one_that_envoy_has(name: str) -> None:
 def test_lua_reads_the_metadata_of_the_filter_that_leaves_it() -> None:
     filters = {entry["name"]: entry for entry in connection_manager()["http_filters"]}
     extracted = filters[constant("FIELDS")]["typed_config"]["extractions_by_method"]
-    of_models = {method.name for method in INFERENCE.methods} - of_the_server()
-    assert set(extracted) == {f"{INFERENCE.full_name}.{method}" for method in of_models}
+    of_models = {method.name for method in INFERENCE.method} - of_the_server()
+    assert set(extracted) == {f"{INFERENCE_NAME}.{method}" for method in of_models}
     fields = {field for entry in extracted.values() for field in entry["request_field_extractions"]}
     assert fields == set(re.findall(r'field\(fields, "([^"]+)"\)', LUA))
 
@@ -116,7 +117,7 @@ def of_the_server() -> set[str]:
 
 
 def test_what_is_not_of_a_model_is_the_same_in_lua_and_where_it_is_served() -> None:
-    prefix = f"/{INFERENCE.full_name}/"
+    prefix = f"/{INFERENCE_NAME}/"
     assert {f"{prefix}{method}" for method in of_the_server()} == {path for path in FOREIGN if path.startswith(prefix)}
 
 

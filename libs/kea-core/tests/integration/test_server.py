@@ -14,9 +14,8 @@ from typing import Any, cast
 
 import grpc
 import pytest
-from google.protobuf import empty_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from kea.inference.v2 import open_inference_grpc_pb2
 from kea.registry.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
 from kea_core import status
 from kea_core.access import Authorization, declared
@@ -201,8 +200,13 @@ async def test_a_method_that_is_not_declared_is_refused_to_everyone(sockets: Pat
 
 
 def test_a_method_must_say_who_may_call_it() -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="kea/test/undeclared.proto", package="kea.test")
+    file.message_type.add(name="Nothing")
+    service = file.service.add(name="Undeclared")
+    service.method.add(name="Do", input_type=".kea.test.Nothing", output_type=".kea.test.Nothing")
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
     with pytest.raises(ValueError, match="must declare either a permission or that it is public"):
-        declared([open_inference_grpc_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name])
+        declared(["kea.test.Undeclared"])
 
 
 async def test_a_socket_left_behind_is_taken_over_and_is_its_owners_alone(sockets: Path) -> None:

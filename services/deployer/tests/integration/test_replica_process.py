@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -64,16 +65,15 @@ async def test_one_that_takes_no_notice_of_being_told_to_end_is_killed(started: 
 async def test_who_waits_for_the_end_of_one_that_is_watched_no_longer_does_not_wait_for_ever(
     started: Started, helpers: Any
 ) -> None:
-    watch = await started.start()
-    watching = asyncio.ensure_future(watch())
-    await helpers.eventually(started.up.exists)
-    watching.cancel()
-    await asyncio.wait({watching})
-    async with asyncio.timeout(5):
-        await started.process.stop()
-    process = psutil.Process(started.process.observation.pid)
-    started.process.kill()
-    await asyncio.to_thread(process.wait, 10)
+    with subprocess.Popen([sys.executable, "-c", STUBBORN, str(started.up)], start_new_session=True) as child:  # noqa: S603, ASYNC220 - the test's own command
+        watching = asyncio.ensure_future(started.process.adopt(psutil.Process(child.pid), answers=True)())
+        await helpers.eventually(started.up.exists)
+        watching.cancel()
+        await asyncio.wait({watching})
+        async with asyncio.timeout(5):
+            await started.process.stop()
+        started.process.kill()
+    assert child.returncode == -signal.SIGKILL
 
 
 async def test_one_that_ends_tells_how_and_how_often(started: Started) -> None:
