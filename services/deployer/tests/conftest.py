@@ -27,6 +27,7 @@ from kea_core import status
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
 from kea_core.errors import NotFound
+from kea_core.lifeline import open_lifeline
 from kea_core.operations import Operation, WaitOperationRequest
 from kea_core.settings import DrainSettings
 from kea_core.testing.peers import serve_auth
@@ -363,16 +364,26 @@ def start_deployer(settings: DeployerSettings, neighbours: FakeRegistry) -> Star
     return start
 
 
+class Lifeline:
+    """The platform's lifeline, which the test holds."""
+
+    def __init__(self) -> None:
+        self.fd, self._held = open_lifeline()
+
+    def end(self) -> None:
+        """Ends the platform; once, because the number of a closed descriptor soon is another's."""
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
+
+
 @pytest.fixture
-def lifeline() -> Generator[tuple[int, int], None, None]:
-    """Read and write end of a lifeline; at the end both are closed."""
-    ends = os.pipe()
-    yield ends
-    for end in ends:
-        try:
-            os.close(end)
-        except OSError:
-            continue  # the test has closed it
+def lifeline() -> Generator[Lifeline, None, None]:
+    """A lifeline; it ends with the test at the latest."""
+    made = Lifeline()
+    yield made
+    made.end()
+    os.close(made.fd)
 
 
 def make_model(**changes: Any) -> ModelVersion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -132,24 +131,36 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+class Held:
+    """A lifeline's two ends."""
+
+    def __init__(self) -> None:
+        self.fd, self._held = open_lifeline()
+
+    def end(self) -> None:
+        """Closes the write end; once, because the number of a closed descriptor soon is another's."""
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
+
+
 @pytest.fixture
-def lifeline() -> Generator[tuple[int, int], None, None]:
-    ends = open_lifeline()
-    yield ends
-    for end_of_pipe in ends:
-        with contextlib.suppress(OSError):  # the test has closed it
-            os.close(end_of_pipe)
+def lifeline() -> Generator[Held, None, None]:
+    made = Held()
+    yield made
+    made.end()
+    os.close(made.fd)
 
 
-def test_what_a_child_writes_is_kept_with_its_time(lifeline: tuple[int, int], tmp_path: Path) -> None:
+def test_what_a_child_writes_is_kept_with_its_time(lifeline: Held, tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = "import sys; print('out'); print('err', file=sys.stderr); print(); print('no end', end='')"
-    assert run_logged(lifeline[0], log, code).wait(timeout=10) == 0
+    assert run_logged(lifeline.fd, log, code).wait(timeout=10) == 0
     eventually(lambda: log.exists() and b"no end" in log.read_bytes())
     assert kept(log) == [b"out", b"err", b"", b"no end"]
 
 
-def test_a_line_that_is_too_long_is_cut_and_the_next_one_is_whole(lifeline: tuple[int, int], tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_cut_and_the_next_one_is_whole(lifeline: Held, tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = (
         "import os, time\n"
@@ -157,16 +168,16 @@ def test_a_line_that_is_too_long_is_cut_and_the_next_one_is_whole(lifeline: tupl
         "    os.write(1, b'x' * size + b'\\nnext\\n')\n"
         "os.write(1, b'y' * 300_000); time.sleep(0.2); os.write(1, b'y' * 100)"
     )
-    assert run_logged(lifeline[0], log, code).wait(timeout=10) == 0
+    assert run_logged(lifeline.fd, log, code).wait(timeout=10) == 0
     eventually(lambda: log.exists() and len(kept(log)) == 7)
     longest = b"x" * MAX_LINE_BYTES
     assert kept(log) == [longest, b"next"] * 3 + [b"y" * MAX_LINE_BYTES]
 
 
-def test_a_log_that_is_full_is_begun_anew_and_as_much_again_is_kept(lifeline: tuple[int, int], tmp_path: Path) -> None:
+def test_a_log_that_is_full_is_begun_anew_and_as_much_again_is_kept(lifeline: Held, tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = "for n in range(2000): print(f'{n:0100}')\nprint('end')"
-    assert run_logged(lifeline[0], log, code, log_bytes=50_000).wait(timeout=10) == 0
+    assert run_logged(lifeline.fd, log, code, log_bytes=50_000).wait(timeout=10) == 0
     eventually(lambda: log.exists() and log.read_bytes().endswith(b"end\n"))
     older = tmp_path / "log.1"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1"]
@@ -176,21 +187,21 @@ def test_a_log_that_is_full_is_begun_anew_and_as_much_again_is_kept(lifeline: tu
     assert numbers == list(range(2000 - len(numbers), 2000))
 
 
-def test_a_child_that_writes_without_end_dies_with_the_platform(lifeline: tuple[int, int], tmp_path: Path) -> None:
+def test_a_child_that_writes_without_end_dies_with_the_platform(lifeline: Held, tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = "import os, signal; signal.signal(15, signal.SIG_IGN)\nwhile True: os.write(1, b'flood\\n' * 10_000)"
-    process = run_logged(lifeline[0], log, code, log_bytes=1_000_000)
+    process = run_logged(lifeline.fd, log, code, log_bytes=1_000_000)
     eventually(log.exists)
-    os.close(lifeline[1])
+    lifeline.end()
     assert process.wait(timeout=10) == -signal.SIGKILL
 
 
-def test_a_child_goes_on_where_its_log_cannot_be_kept(lifeline: tuple[int, int], tmp_path: Path) -> None:
+def test_a_child_goes_on_where_its_log_cannot_be_kept(lifeline: Held, tmp_path: Path) -> None:
     log = tmp_path / "gone" / "log"
     code = "import os, pathlib; os.write(1, b'x\\n' * 200_000); pathlib.Path('done').touch()"
     process = subprocess.Popen(  # noqa: S603 - as above
-        guarded(lifeline[0], [sys.executable, "-c", code], log=log, log_bytes=1000),
-        pass_fds=lifeline[:1],
+        guarded(lifeline.fd, [sys.executable, "-c", code], log=log, log_bytes=1000),
+        pass_fds=(lifeline.fd,),
         start_new_session=True,
         cwd=tmp_path,
     )
@@ -198,36 +209,32 @@ def test_a_child_goes_on_where_its_log_cannot_be_kept(lifeline: tuple[int, int],
     assert (tmp_path / "done").exists()
 
 
-def test_the_log_is_kept_after_the_process_that_started_the_child_has_gone(
-    lifeline: tuple[int, int], tmp_path: Path
-) -> None:
+def test_the_log_is_kept_after_the_process_that_started_the_child_has_gone(lifeline: Held, tmp_path: Path) -> None:
     log, told = tmp_path / "log", tmp_path / "told"
     child = f"import pathlib, time\nwhile not pathlib.Path({str(told)!r}).exists(): time.sleep(0.01)\nprint('alone')"
     code = (
         "import os, pathlib, subprocess, sys\n"
         "from kea_core.lifeline import guarded\n"
-        f"argv = guarded({lifeline[0]}, [sys.executable, '-c', {child!r}], log=pathlib.Path({str(log)!r}), "
+        f"argv = guarded({lifeline.fd}, [sys.executable, '-c', {child!r}], log=pathlib.Path({str(log)!r}), "
         "log_bytes=1000)\n"
-        f"subprocess.Popen(argv, pass_fds=({lifeline[0]},), start_new_session=True)\n"
+        f"subprocess.Popen(argv, pass_fds=({lifeline.fd},), start_new_session=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    starter = subprocess.Popen([sys.executable, "-c", code], pass_fds=lifeline[:1])  # noqa: S603 - as above
+    starter = subprocess.Popen([sys.executable, "-c", code], pass_fds=(lifeline.fd,))  # noqa: S603 - as above
     assert starter.wait(timeout=10) == -signal.SIGKILL
     told.touch()
     eventually(log.exists)
     assert kept(log) == [b"alone"]
 
 
-def test_a_childs_last_words_are_kept_though_its_own_children_hold_the_pipe(
-    lifeline: tuple[int, int], tmp_path: Path
-) -> None:
+def test_a_childs_last_words_are_kept_though_its_own_children_hold_the_pipe(lifeline: Held, tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = (
         "import os, subprocess, sys\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(5)'], start_new_session=True)\n"
         "os.write(1, b'last words'); os._exit(9)"
     )
-    process = run_logged(lifeline[0], log, code)
+    process = run_logged(lifeline.fd, log, code)
     assert process.wait(timeout=10) == 9
     eventually(log.exists)
     assert kept(log) == [b"last words"]

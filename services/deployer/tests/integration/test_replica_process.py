@@ -46,9 +46,9 @@ class Started:
 
 
 @pytest.fixture
-async def started(lifeline: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
+async def started(lifeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
     monkeypatch.setattr("kea_deployer.local.replica_process.KILL_AFTER_SECONDS", 0.2)
-    return Started(ReplicaFiles.of("0badcafe", tmp_path, tmp_path), lifeline[0], tmp_path)
+    return Started(ReplicaFiles.of("0badcafe", tmp_path, tmp_path), lifeline.fd, tmp_path)
 
 
 async def test_one_that_takes_no_notice_of_being_told_to_end_is_killed(started: Started, helpers: Any) -> None:
@@ -87,11 +87,9 @@ async def test_one_that_ends_tells_how_and_how_often(started: Started) -> None:
         assert (seen.failure.message, seen.failure.final) == ("the process ended with code 4", False)
 
 
-async def test_one_that_never_answers_is_silent_when_its_time_is_over(
-    lifeline: tuple[int, int], tmp_path: Path
-) -> None:
+async def test_one_that_never_answers_is_silent_when_its_time_is_over(lifeline: Any, tmp_path: Path) -> None:
     files = ReplicaFiles.of("0badcafe", tmp_path, tmp_path)
-    started = Started(files, lifeline[0], tmp_path, replace(TIMING, start_timeout_seconds=0.2))
+    started = Started(files, lifeline.fd, tmp_path, replace(TIMING, start_timeout_seconds=0.2))
     watch = await started.start()
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         group.create_task(watch())

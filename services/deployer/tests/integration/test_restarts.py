@@ -87,19 +87,18 @@ async def states_until_synced(deployer: Any, name: str, since: int) -> list[int]
 
 
 async def test_replicas_outlive_a_killed_deployer_and_are_the_next_ones_own(
-    settings: Any, neighbours: Any, lifeline: tuple[int, int], helpers: Any
+    settings: Any, neighbours: Any, lifeline: Any, helpers: Any
 ) -> None:
-    held, write_end = lifeline
     neighbours.put()
     async with asyncio.timeout(60), helpers.connected(settings, neighbours) as deployer:
-        async with process(settings, held) as first:
+        async with process(settings, lifeline.fd) as first:
             await up(deployer)
             before = (await deployer.created(replicas=2)).replicas
             first.kill()
             await first.wait()
         for replica in before:
             assert await helpers.call(replica, "echo", text="alone") == {"result": "alone"}
-        async with process(settings, held):
+        async with process(settings, lifeline.fd):
             await up(deployer)
             found = await deployer.until(lambda found: not found.reconciling)
             assert list(found.replicas) == list(before)
@@ -110,7 +109,7 @@ async def test_replicas_outlive_a_killed_deployer_and_are_the_next_ones_own(
             assert found.replicas[1].pid == before[1].pid
             family = [psutil.Process(replica.pid) for replica in found.replicas]
             family += [child for member in family for child in member.children(recursive=True)]
-            os.close(write_end)
+            lifeline.end()
             await helpers.eventually(lambda: not any(alive(member) for member in family))
 
 
@@ -122,10 +121,10 @@ def alive(member: psutil.Process) -> bool:
 
 
 async def test_callers_lose_no_replica_while_a_deployer_is_replaced(
-    settings: Any, neighbours: Any, lifeline: tuple[int, int], helpers: Any
+    settings: Any, neighbours: Any, lifeline: Any, helpers: Any
 ) -> None:
     neighbours.put()
-    async with deploying(settings, neighbours, lifeline[0], helpers) as deployer:
+    async with deploying(settings, neighbours, lifeline.fd, helpers) as deployer:
         before = await deployer.created()
         watch = deployer.deployments.WatchDeployments(WatchRequest())
         seen = [(await watch.read()).revision for _ in range(2)][-1]
@@ -133,7 +132,7 @@ async def test_callers_lose_no_replica_while_a_deployer_is_replaced(
     # The replica takes its time to answer just then.
     (pid,) = [replica.pid for replica in before.replicas]
     os.kill(pid, signal.SIGSTOP)
-    async with deploying(settings, neighbours, lifeline[0], helpers, health_timeout_seconds=30.0) as deployer:
+    async with deploying(settings, neighbours, lifeline.fd, helpers, health_timeout_seconds=30.0) as deployer:
         # The next one has looked at everything before it has brought up another.
         await deployer.created("projects/default/deployments/other")
         assert await states_until_synced(deployer, helpers.NAME, seen) == [], "nothing has changed, and nothing is told"
@@ -159,14 +158,14 @@ async def test_a_deployer_that_is_told_to_stop_ends_its_replicas_and_starts_them
 
 @ONCE
 async def test_running_replicas_go_on_where_nothing_can_be_prepared_any_more(
-    settings: Any, neighbours: Any, lifeline: tuple[int, int], helpers: Any
+    settings: Any, neighbours: Any, lifeline: Any, helpers: Any
 ) -> None:
     neighbours.put()
-    async with deploying(settings, neighbours, lifeline[0], helpers) as deployer:
+    async with deploying(settings, neighbours, lifeline.fd, helpers) as deployer:
         (before,) = (await deployer.created()).replicas
     (settings.data_directory / "artifacts").rename(settings.data_directory / "lost")
     neighbours.refuses = grpc.StatusCode.NOT_FOUND
-    async with deploying(settings, neighbours, lifeline[0], helpers) as deployer:
+    async with deploying(settings, neighbours, lifeline.fd, helpers) as deployer:
         found = await deployer.until(lambda found: "ARTIFACT_FAILED" in {entry.reason for entry in found.conditions})
         assert (found.state, found.reconciling) == (State.STATE_ACTIVE, False)
         assert await helpers.call(before, "echo", text="alone") == {"result": "alone"}
@@ -179,23 +178,21 @@ async def test_running_replicas_go_on_where_nothing_can_be_prepared_any_more(
 
 
 @ONCE
-async def test_a_deletion_goes_on_after_a_restart(
-    settings: Any, neighbours: Any, lifeline: tuple[int, int], helpers: Any
-) -> None:
+async def test_a_deletion_goes_on_after_a_restart(settings: Any, neighbours: Any, lifeline: Any, helpers: Any) -> None:
     neighbours.put()
-    async with deploying(settings, neighbours, lifeline[0], helpers, drain_delay_seconds=60.0) as deployer:
+    async with deploying(settings, neighbours, lifeline.fd, helpers, drain_delay_seconds=60.0) as deployer:
         await deployer.created()
         begun = await deployer.delete()
         await deployer.until(lambda found: found.replicas[0].state == ReplicaState.STATE_DRAINING)
     (settings.data_directory / "artifacts").rename(settings.data_directory / "lost")
-    async with deploying(settings, neighbours, lifeline[0], helpers) as deployer:
+    async with deploying(settings, neighbours, lifeline.fd, helpers) as deployer:
         assert not (await deployer.ended(begun)).HasField("error")
         assert neighbours.downloads == 1, "what goes needs no ground"
 
 
 @ONCE
 async def test_what_no_deployment_knows_is_ended_and_removed_at_the_start(
-    settings: Any, start_deployer: Any, lifeline: tuple[int, int], helpers: Any
+    settings: Any, start_deployer: Any, lifeline: Any, helpers: Any
 ) -> None:
     runs, sockets, logs = (
         settings.data_directory / "run",
@@ -211,7 +208,7 @@ async def test_what_no_deployment_knows_is_ended_and_removed_at_the_start(
     (sockets / "not-a-replica").touch()
     (logs / "0badcafe.log").touch()
     program = [sys.executable, "-c", "import time; time.sleep(60)", "--spec", str(spec)]
-    stray = subprocess.Popen(guarded(lifeline[0], program), pass_fds=lifeline[:1], start_new_session=True)  # noqa: S603, ASYNC220 - the test's own command
+    stray = subprocess.Popen(guarded(lifeline.fd, program), pass_fds=(lifeline.fd,), start_new_session=True)  # noqa: S603, ASYNC220 - the test's own command
     async with start_deployer():
         await helpers.eventually(lambda: stray.poll() is not None)
         assert stray.returncode == -signal.SIGKILL

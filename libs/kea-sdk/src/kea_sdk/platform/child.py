@@ -109,14 +109,14 @@ class Child:
         process = self._process
         if process is not None and process.returncode is None:
             process.terminate()
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await process.wait()
-            except TimeoutError:
+            # Not asyncio.timeout: while a task is cancelled, Python before 3.11.3 raises another error from it.
+            ended = asyncio.ensure_future(process.wait())
+            done, _ = await asyncio.wait([ended], timeout=STOP_SECONDS)
+            if not done:
                 log.warning("process killed", extra={"child": self.spec.name})
                 with contextlib.suppress(ProcessLookupError):  # it may just have ended
                     os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                await ended
         self._become(ProcessState.STOPPED)
 
     def _become(self, state: ProcessState) -> None:

@@ -16,7 +16,7 @@ from kea_openapi.signature import SignatureError
 from kea_gateway.portal.catalog import CatalogUnavailableError, ServedModel, ServedTarget
 from kea_gateway.portal.memory import Memory
 
-_TIMEOUT_SECONDS = 2.0
+_TIMEOUT_SECONDS = 8.0
 _FRESH_SECONDS = 1.0
 """How long routes and deployments are taken as they were: a page asks many times, a change should show at once."""
 
