@@ -20,6 +20,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from kea_core import sqlite_connection
+
 NAMING = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -61,7 +63,8 @@ class Sessions:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        reading = engine.execution_options(kea_read_only=True)
+        snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        reading = engine.execution_options(kea_read_only=True, **snapshot)
         self._make = async_sessionmaker(engine, expire_on_commit=False)
         self._make_reading = async_sessionmaker(reading, expire_on_commit=False)
 
@@ -73,7 +76,7 @@ class Sessions:
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncSession, None]:
-        """Runs a transaction that only reads; it waits for no writer."""
+        """Runs a transaction that only reads, all of it as it was at one moment; it waits for no writer."""
         async with self._make_reading.begin() as session:
             yield session
 
@@ -125,9 +128,8 @@ def _server_settings(settings: DatabaseSettings) -> dict[str, str]:
 def _sqlite_engine(url: URL, settings: DatabaseSettings) -> AsyncEngine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": settings.lock_timeout_seconds}
-    )
+    options = {"timeout": settings.lock_timeout_seconds, "async_creator_fn": sqlite_connection.connect}
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), connect_args=options)
 
     def connect(connection: Any, _record: object) -> None:
         # The driver's own BEGINs come too late (after the first read) and are never IMMEDIATE, so we send them

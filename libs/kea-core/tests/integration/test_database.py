@@ -164,6 +164,49 @@ async def test_reading_waits_for_no_writer(database: DatabaseSettings, migration
             assert await count(sessions, "t1") == 1
 
 
+async def test_all_that_is_read_in_one_transaction_is_of_one_moment(
+    database: DatabaseSettings, migrations: Migrations
+) -> None:
+    await migrate(database, migrations.directory)
+    async with open_database(database) as sessions:
+        async with sessions.reading() as session:
+            first = (await session.execute(sa.text("SELECT n FROM t1"))).scalar_one()
+            async with sessions.transaction() as writing:
+                for table in ("t1", "t2"):
+                    await writing.execute(sa.text(f"UPDATE {table} SET n = n + 1"))  # noqa: S608 - the names above
+            second = (await session.execute(sa.text("SELECT n FROM t2"))).scalar_one()
+            assert (first, second) == (1, 1)
+        async with sessions.reading() as session:
+            assert (await session.execute(sa.text("SELECT n FROM t1"))).scalar_one() == 2
+
+
+LONG = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3000000) SELECT count(*) FROM c"
+
+
+async def test_a_call_that_is_cancelled_again_while_its_connection_is_closed_leaves_nobody_waiting(
+    tmp_path: Path,
+) -> None:
+    async with open_database(DatabaseSettings(url=f"sqlite:///{tmp_path}/test.db")) as sessions:
+        await sessions.ping()
+
+        async def call() -> None:
+            async with sessions.reading() as session:
+                await session.execute(sa.text(LONG))
+
+        before = asyncio.all_tasks()
+        calling = asyncio.ensure_future(call())
+        await asyncio.sleep(0.05)  # the query has begun, in its thread
+        for _ in range(3):
+            calling.cancel()
+            await asyncio.sleep(0.01)
+        left = asyncio.all_tasks() - before
+        for task in left:
+            task.cancel()  # as the end of the loop does
+        _, waiting = await asyncio.wait({calling, *left}, timeout=10)
+        assert not waiting
+        await sessions.ping()
+
+
 async def test_a_transaction_keeps_nothing_of_what_fails(database: DatabaseSettings, migrations: Migrations) -> None:
     await migrate(database, migrations.directory)
     async with open_database(database) as sessions:
