@@ -1,4 +1,4 @@
-"""The only place that rebuilds errors from what came over the wire.
+"""The only place that rebuilds errors from what came over the wire; `http_error_mapping` does so for HTTP.
 
 The class follows from the `reason`, looked up here, else from the status: never from a name that the peer sent.
 """
@@ -6,13 +6,10 @@ The class follows from the `reason`, looked up here, else from the status: never
 from __future__ import annotations
 
 import contextlib
-import http
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import grpc
-import httpx
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
@@ -52,23 +49,6 @@ CODES: Mapping[grpc.StatusCode, type[KeaClientError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
 }
 
-STATUSES: Mapping[int, type[KeaClientError]] = {
-    401: Unauthenticated,
-    403: PermissionDenied,
-    404: NotFound,
-    408: DeadlineExceeded,
-    409: Aborted,
-    412: FailedPrecondition,
-    413: ResourceExhausted,
-    429: ResourceExhausted,
-    431: ResourceExhausted,
-    501: NotFound,
-    502: Unavailable,
-    503: Unavailable,
-    504: DeadlineExceeded,
-}
-"""All others below 500 are InvalidArgument."""
-
 REASONS: Mapping[str, type[KeaClientError]] = {
     "MODEL_LOAD_FAILED": DeploymentFailed,
     "ENVIRONMENT_FAILED": DeploymentFailed,
@@ -91,8 +71,8 @@ def from_rpc(error: grpc.RpcError, url: str) -> KeaClientError:
             with contextlib.suppress(DecodeError):  # whatever stands between may answer too
                 return from_status(status_pb2.Status.FromString(value))
     if code is grpc.StatusCode.UNAVAILABLE and any(sign in text.lower() for sign in _NOT_CONNECTED):
-        return _not_connected(text, url)
-    return _made(CODES.get(code, KeaClientError), text or _sentence_of(code), "")
+        return not_connected(text, url)
+    return made(CODES.get(code, KeaClientError), text or _sentence_of(code), "")
 
 
 def from_status(status: status_pb2.Status) -> KeaClientError:
@@ -109,73 +89,28 @@ def from_status(status: status_pb2.Status) -> KeaClientError:
             violations = [FieldViolation(entry.field, entry.description) for entry in bad.field_violations]
     code = next((code for code in grpc.StatusCode if _number(code) == status.code), grpc.StatusCode.UNKNOWN)
     kind = REASONS.get(reason) or CODES.get(code, KeaClientError)
-    return _made(kind, status.message or _sentence_of(code), reason, metadata, violations)
+    return made(kind, status.message or _sentence_of(code), reason, metadata, violations)
 
 
-def from_response(response: httpx.Response) -> KeaClientError:
-    """Returns a failed HTTP call as an error of ours, whatever protocol's shape the answer has."""
-    document = _object(response)
-    other = InvalidArgument if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR else KeaClientError
-    kind = STATUSES.get(response.status_code, other)
-    errors = document.get("errors")
-    violations = [
-        FieldViolation(str(entry.get("pointer", "")), _violation(cast("dict[str, Any]", entry)))
-        for entry in cast("list[Any]", errors if isinstance(errors, list) else [])
-        if isinstance(entry, dict)
-    ]
-    inner = document.get("error")
-    if isinstance(inner, dict):  # google.rpc.Status, as the management API answers
-        document = {"detail": inner.get("message"), "reason": inner.get("status")}
-    elif isinstance(inner, str):
-        document = {"detail": inner}
-    phrase = http.HTTPStatus(response.status_code).phrase if response.status_code in _KNOWN else "unknown status"
-    text = str(document.get("detail") or document.get("message") or document.get("title") or phrase)
-    return _made(kind, text, str(document.get("reason") or ""), {}, violations)
-
-
-def from_transport(error: httpx.RequestError, url: str) -> KeaClientError:
-    """Returns an HTTP call without any answer, or with half of one, as an error of ours."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return _not_connected(str(error), url)
-    if isinstance(error, httpx.TimeoutException):
-        return DeadlineExceeded(f"{url} did not answer in time")
-    return Unavailable(f"the connection to {url} broke: {error}")
-
-
-def _not_connected(text: str, url: str) -> KeaClientError:
+def not_connected(text: str, url: str) -> KeaClientError:
+    """Returns the error for an address where nothing listens, or nothing that is trusted."""
     if url.startswith("https:") and any(sign in text.lower() for sign in _NOT_TRUSTED):
-        return _made(Unavailable, f"no trusted connection to {url}: {text}", "TLS_FAILED")
+        return made(Unavailable, f"no trusted connection to {url}: {text}", "TLS_FAILED")
     return Unreachable(url, local=is_loopback(url))
 
 
-_KNOWN = frozenset(status.value for status in http.HTTPStatus)
-
-
-def _made(
+def made(
     kind: type[KeaClientError],
     text: str,
     reason: str,
     metadata: Mapping[str, str] | None = None,
     violations: Sequence[FieldViolation] = (),
 ) -> KeaClientError:
+    """Returns an error of that kind, its text in one line."""
     message = " ".join(text.split())  # one line, whatever the peer sent
     if issubclass(kind, InvalidArgument):
         return kind(message, violations=violations, reason=reason, metadata=metadata)
     return kind(message, reason=reason, metadata=metadata)
-
-
-def _violation(entry: Mapping[str, Any]) -> str:
-    expected = entry.get("expected")
-    detail = str(entry.get("detail", ""))
-    return f"{detail}; expected {expected}" if expected else detail
-
-
-def _object(response: httpx.Response) -> dict[str, Any]:
-    try:
-        document = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return {}
-    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 
 
 def _number(code: grpc.StatusCode) -> int:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc
-import httpx
 
-from kea_sdk.error_mapping import from_response, from_rpc, from_transport
+from kea_sdk.error_mapping import from_rpc
 from kea_sdk.errors import Unauthenticated, Unavailable, Unreachable
 from kea_sdk.settings import ClientSettings
 from kea_sdk.tokens import BearerToken
+
+if TYPE_CHECKING:
+    import httpx
+
+    from kea_sdk.http_connection import HttpConnection
 
 CALL_SECONDS = 15.0
 """Longest time of a call that names no other."""
@@ -46,11 +51,13 @@ class Gateway:
             self._channel = grpc.secure_channel(settings.target, grpc.ssl_channel_credentials(), options)
         else:
             self._channel = grpc.insecure_channel(settings.target, options)
-        self._http = httpx.Client(base_url=settings.url, trust_env=not settings.loopback, timeout=CALL_SECONDS)
+        self._opening = threading.Lock()
+        self._opened: HttpConnection | None = None
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
+        if self._opened is not None:
+            self._opened.close()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -114,18 +121,18 @@ class Gateway:
         Raises:
             KeaClientError: there was no answer, or one that tells of an error.
         """
+        http = self._http()
+        return self._persistently(
+            lambda: http.post(path, body, self._authorization(), timeout=timeout), repeatable=False
+        )
 
-        def attempt() -> httpx.Response:
-            headers = {**self._authorization(), "content-type": "application/json"}
-            try:
-                response = self._http.post(path, content=body, headers=headers, timeout=timeout)
-            except httpx.RequestError as error:
-                raise from_transport(error, self.settings.url) from error
-            if response.is_error:
-                raise from_response(response)
-            return response
+    def _http(self) -> HttpConnection:
+        with self._opening:
+            if self._opened is None:
+                from kea_sdk.http_connection import HttpConnection
 
-        return self._persistently(attempt, repeatable=False)
+                self._opened = HttpConnection(self.settings.url, trust_env=not self.settings.loopback)
+            return self._opened
 
     def _persistently(self, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
         pause = FIRST_PAUSE_SECONDS

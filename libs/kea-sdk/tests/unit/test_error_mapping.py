@@ -10,7 +10,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from kea_sdk import errors
 from kea_sdk.cli.exit_codes import ExitCode, exit_code_of
-from kea_sdk.error_mapping import CODES, DETAILS_KEY, STATUSES, from_response, from_rpc, from_status, from_transport
+from kea_sdk.error_mapping import CODES, DETAILS_KEY, from_rpc, from_status
 from kea_sdk.errors import (
     DeadlineExceeded,
     DeploymentFailed,
@@ -21,6 +21,7 @@ from kea_sdk.errors import (
     Unavailable,
     Unreachable,
 )
+from kea_sdk.http_error_mapping import STATUSES, from_response, from_transport
 
 URL = "http://127.0.0.1:8080"
 UNFORESEEN = {

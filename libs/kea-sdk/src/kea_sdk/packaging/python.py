@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kea_openapi import python_source
 from kea_openapi.signature import Example, Method, Signature
 
 from kea_sdk.errors import PackagingError
@@ -97,6 +96,8 @@ def _package(files: Mapping[str, Path], name: str, options: PackageOptions) -> P
 
 
 def _signature(files: Mapping[str, Path], entrypoint: str) -> Signature:
+    from kea_openapi import python_source  # loads griffe, which no other kind of model needs
+
     texts: dict[str, str] = {}
     for name, path in files.items():
         if name.endswith(".py"):

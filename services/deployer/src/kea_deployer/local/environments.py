@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kea_deployer.domain.deployment import ModelVersion
+from kea_deployer.local.bytecode import packages_of, reuse_bytecode
 from kea_deployer.local.content import Directories
 from kea_deployer.local.runtime_layer import Recipe
 from kea_deployer.local.uv import Note, Uv
@@ -58,5 +60,6 @@ class Environments:
             await self._uv.run(
                 *("pip", "install", "--python", str(directory / "bin" / "python"), "-r", str(wanted)), note=note
             )
+            await asyncio.to_thread(reuse_bytecode, packages_of(directory))
 
         return await self._directories.get(environment_name(requirements), make) / "bin" / "python"

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE
 from dataclasses import dataclass
 from pathlib import Path
 
+from kea_deployer.local.bytecode import reuse_bytecode
 from kea_deployer.local.content import Directories
 from kea_deployer.local.uv import Note, Uv
 
@@ -83,5 +84,6 @@ class Layers:
             )
             copy = [sys.executable, "-m", "kea_runtime.layer", "copy", str(directory)]
             await self._uv.run_program(copy, note)
+            await asyncio.to_thread(reuse_bytecode, directory)
 
         return await self._directories.get(layer_name(recipe), make)
