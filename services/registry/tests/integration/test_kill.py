@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kea.registry.v1 import model_version_service_pb2, model_version_service_pb2_grpc
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
@@ -44,6 +45,14 @@ async def process(
         await child.wait()
 
 
+async def until_serving(channel: grpc.aio.Channel) -> None:
+    """Returns once the server is ready: it listens before it has keys, and refuses calls till then."""
+    health: Any = health_pb2_grpc.HealthStub(channel)  # it has no types
+    async for answer in health.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True):
+        if answer.status == health_pb2.HealthCheckResponse.SERVING:
+            return
+
+
 async def test_a_killed_registry_leaves_no_version_or_a_whole_one(
     database: DatabaseSettings,
     socket_directory: Path,
@@ -64,13 +73,14 @@ async def test_a_killed_registry_leaves_no_version_or_a_whole_one(
                 parent=helpers.MODEL, model_version=helpers.metadata_of(archive)
             )
             chunks = [KIND(chunk=archive[at : at + 8192]) for at in range(0, len(archive), 8192)]
-            await stub.UploadModelVersion(iter([KIND(header=header), *chunks]), wait_for_ready=True)
+            await stub.UploadModelVersion(iter([KIND(header=header), *chunks]))
 
         for archive in archives:
             async with (
                 process(database, socket_directory, artifacts) as child,
                 open_channel(f"unix:{socket_directory}/registry.sock", tokens) as channel,
             ):
+                await until_serving(channel)
                 stub = model_version_service_pb2_grpc.ModelVersionServiceStub(channel)
                 await upload(stub, archive)
                 async with asyncio.TaskGroup() as group:
@@ -81,9 +91,10 @@ async def test_a_killed_registry_leaves_no_version_or_a_whole_one(
             process(database, socket_directory, artifacts),
             open_channel(f"unix:{socket_directory}/registry.sock", tokens) as channel,
         ):
+            await until_serving(channel)
             stub = model_version_service_pb2_grpc.ModelVersionServiceStub(channel)
             listing = model_version_service_pb2.ListModelVersionsRequest(parent=helpers.MODEL, page_size=1000)
-            versions = (await stub.ListModelVersions(listing, wait_for_ready=True)).model_versions
+            versions = (await stub.ListModelVersions(listing)).model_versions
             numbers = [version.number for version in versions]
             assert numbers == list(range(len(versions), 0, -1))
             assert len(numbers) >= 4
