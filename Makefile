@@ -14,6 +14,8 @@ MEMBERS := $(sort $(wildcard libs/*/ services/*/))
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 ARGS ?=
 PORT ?= 8080
+# what needs neither root nor programs beside Python and make
+ROOTLESS := not browser and not cluster and not registry
 
 ##@ Everyday
 .PHONY: help
@@ -66,26 +68,30 @@ types: setup ## Check types, strictly
 
 .PHONY: test-unit
 test-unit: setup ## Test libraries and services, each alone, on SQLite and PostgreSQL
-	$(BIN)/pytest -q -m "not browser" libs services $(ARGS)
+	$(BIN)/pytest -q -m "$(ROOTLESS)" libs services $(ARGS)
 
 .PHONY: test-integration
 test-integration: setup ## Test what spans services
-	$(BIN)/pytest -q -m "not browser" tests/contract tests/integration $(ARGS)
+	$(BIN)/pytest -q -m "$(ROOTLESS)" tests/contract tests/integration $(ARGS)
 
 .PHONY: test-e2e
 test-e2e: setup ## Test the whole platform through its gateway
-	$(BIN)/pytest -q -m "not browser" tests/e2e $(ARGS)
+	$(BIN)/pytest -q -m "$(ROOTLESS)" tests/e2e $(ARGS)
 
 .PHONY: test
-test: lint types ## Everything that needs no root: lint, types, all tests but the browser's
-	$(BIN)/pytest -q -m "not browser" $(ARGS)
+test: lint types ## Everything that needs no root: lint, types, all tests but those of the tiers below
+	$(BIN)/pytest -q -m "$(ROOTLESS)" $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Open every page in a headless Chromium (needs Debian's `chromium`)
 	$(BIN)/pytest -q -m browser $(ARGS)
 
+.PHONY: test-registry
+test-registry: setup ## Test image pushes and pulls against a real registry (needs Debian's `docker-registry`)
+	$(BIN)/pytest -q -m registry $(ARGS)
+
 .PHONY: verify
-verify: test test-browser ## Everything CI runs, in CI's order
+verify: test test-browser test-registry ## Everything CI runs, in CI's order
 
 .PHONY: bench
 bench: setup ## Measure CPU time per request (needs Debian's `wrk` and `nghttp2-client`)

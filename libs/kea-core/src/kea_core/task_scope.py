@@ -32,3 +32,10 @@ class TaskScope:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def first_error(error: BaseException) -> BaseException:
+    """Returns what a task group ended for first; any other error as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

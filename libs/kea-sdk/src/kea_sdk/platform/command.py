@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from kea_core.logs import configure_logs
+from kea_core.task_scope import first_error
 
 from kea_sdk.platform.child import last_line
 from kea_sdk.platform.errors import PlatformError
@@ -79,13 +80,8 @@ def _attached(options: UpOptions, layout: Layout) -> PlatformStatus:
         try:
             asyncio.run(_until_signal(options, layout))
         except BaseExceptionGroup as errors:  # what fails takes others with it, whose errors say less
-            raise _first(errors.subgroup(PlatformError) or errors) from errors
+            raise first_error(errors.subgroup(PlatformError) or errors) from errors
     return read_status(layout.state, layout.data)
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    found = errors.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 async def _until_signal(options: UpOptions, layout: Layout) -> None:

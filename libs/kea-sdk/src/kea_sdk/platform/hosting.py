@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kea_core.task_scope import first_error
 
 from kea_sdk.platform.child import STOP_SECONDS, Child, ChildSpec
 from kea_sdk.platform.errors import PlatformError
@@ -86,7 +87,7 @@ class InProcess:
                 self._changed()
         except Exception as error:
             log.exception("service failed", extra={"failed": self._service.name})
-            cause = _first_cause(error)
+            cause = first_error(error)
             text = " ".join(str(cause).split())
             problem = f"{self._service.name} failed: {type(cause).__name__}{f': {text}' if text else ''}"
             raise PlatformError(problem) from error
@@ -97,12 +98,6 @@ class InProcess:
     def _become_ready(self) -> None:
         self.ready.set()
         self._changed()
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def as_process(service: Service, log: Path, lifeline: int, changed: Callable[[], None]) -> Child:
