@@ -40,7 +40,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "drain": DrainSettings(),
     },
     "ClientSettings": {"token": "", "token_file": None},
-    "DatabaseSettings": {"schema": "", "pool_size": 5, "lock_timeout_seconds": 10.0},
+    "DatabaseSettings": {"schema": "", "pool_size": 5, "lock_timeout_seconds": 10.0, "start_wait_seconds": 0.0},
     "DeployerSettings": {
         "lifeline_fd": -1,
         "keep_replicas_on_stop": False,
@@ -58,6 +58,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "DrainSettings": {"unready_seconds": 0.0, "grace_seconds": 10.0},
     "EnvoySettings": {
         "node_id": "gateway",
+        "trusted_proxies": 0,
+        "metrics_port": 0,
         "max_connections": 10_000,
         "max_streams": 1_000,
         "max_body_bytes": 128 * MIB,
@@ -70,7 +72,18 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "sweep_seconds": 600.0,
         "drain": DrainSettings(),
     },
-    "RouterSettings": {"drain": DrainSettings()},
+    "LaunchSettings": {
+        "host": "0.0.0.0",
+        "port": 8080,
+        "metrics_port": 0,
+        "node_id": "gateway",
+        "workers": 2,
+        "trusted_proxies": 0,
+        "access_log": Path("/dev/stdout"),
+        "unready_seconds": 5.0,
+        "drain_seconds": 20.0,
+    },
+    "RouterSettings": {"public_address": "", "drain": DrainSettings()},
     "UpOptions": {"host": "127.0.0.1", "port": 8080, "detach": False, "processes": False, "database": ""},
 }
 """What is promised to whoever sets nothing. A change here is a change for users, and belongs into the changelog."""

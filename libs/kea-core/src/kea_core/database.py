@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator
@@ -15,12 +16,16 @@ from typing import Any
 import alembic.command
 import alembic.config
 import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from kea_core import sqlite_connection
+
+log = logging.getLogger(__name__)
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -30,6 +35,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 """Names of constraints, so that migrations can speak of them on every database."""
+
+WAIT_SECONDS = 0.5
+"""Time between two attempts to reach a database that is not there yet."""
 
 _ALEMBIC = threading.Lock()
 """Alembic keeps the running migration in module globals: one at a time in a process, whatever databases they are on."""
@@ -48,6 +56,8 @@ class DatabaseSettings:
     """Connections kept open; twice as many in a burst."""
     lock_timeout_seconds: float = 10.0
     """Longest wait for another transaction's lock before a call fails."""
+    start_wait_seconds: float = 0.0
+    """Longest wait, when the service starts, for a PostgreSQL that does not answer yet. 0: it has to."""
 
     def __repr__(self) -> str:
         try:
@@ -156,8 +166,10 @@ async def migrate(settings: DatabaseSettings, migrations: Path) -> None:
     """Brings the tables to the newest revision in `migrations` (an Alembic script directory).
 
     Several processes may do so at once: on PostgreSQL an advisory lock lets one through at a time, on SQLite the
-    transaction does.
+    transaction does. Tables of a newer revision than is known here are left alone: a release works beside the next
+    one's tables, while it is replaced and when it comes back.
     """
+    await _until_there(settings)
     while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - asyncio's locks and events belong to one event loop
         await asyncio.sleep(0.01)
     engine = make_engine(settings)
@@ -170,6 +182,29 @@ async def migrate(settings: DatabaseSettings, migrations: Path) -> None:
         await engine.dispose()
 
 
+async def _until_there(settings: DatabaseSettings) -> None:
+    """Returns once the database takes connections."""
+    loop = asyncio.get_running_loop()
+    latest = loop.time() + settings.start_wait_seconds
+    while settings.start_wait_seconds:
+        engine = make_engine(settings)
+        try:
+            async with engine.connect():
+                return
+        except Exception as error:
+            if not _is_starting(error) or loop.time() + WAIT_SECONDS > latest:
+                raise
+            log.info("database is not there yet", extra={"cause": str(error)})
+        finally:
+            await engine.dispose()
+        await asyncio.sleep(WAIT_SECONDS)
+
+
+def _is_starting(error: Exception) -> bool:
+    """Returns whether a database may be there soon. One that refuses a password, or does not have it, is there."""
+    return isinstance(error, OSError) or getattr(error, "sqlstate", None) == "57P03"
+
+
 def _upgrade(connection: sa.Connection, settings: DatabaseSettings, migrations: Path) -> None:
     if connection.dialect.name == "postgresql":
         key = int.from_bytes(hashlib.sha256(f"kea {settings.schema}".encode()).digest()[:8], "big", signed=True)
@@ -179,7 +214,13 @@ def _upgrade(connection: sa.Connection, settings: DatabaseSettings, migrations: 
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         if settings.schema:
             connection.execute(sa.schema.CreateSchema(settings.schema, if_not_exists=True))
-    alembic.command.upgrade(alembic_config(connection, migrations), "head")
+    config = alembic_config(connection, migrations)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    if found <= known:
+        alembic.command.upgrade(config, "head")
+    else:
+        log.warning("tables are of a newer release", extra={"revisions": sorted(found - known)})
 
 
 def alembic_config(connection: sa.Connection, migrations: Path) -> alembic.config.Config:

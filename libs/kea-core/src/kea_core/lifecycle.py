@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from kea_core.logs import configure_logs
+from kea_core.metrics_server import serve_metrics
+
+METRICS_ADDRESS = "KEA_METRICS_ADDRESS"
+"""Where the process answers Prometheus, `HOST:PORT`; where it is not set or empty, nowhere. It is of the process, not
+of the service in it: services that share a process do not have it."""
 
 S_contra = TypeVar("S_contra", contravariant=True)
 
@@ -27,16 +34,19 @@ class Run(Protocol[S_contra]):
 def run_service(service: str, run: Run[S_contra], settings: S_contra) -> int:
     """Runs a service as this process until SIGTERM or SIGINT; returns the exit code."""
     configure_logs(service)
-    asyncio.run(_until_signal(run, settings))
+    metrics = CollectorRegistry()
+    address = os.environ.get(METRICS_ADDRESS, "")
+    with serve_metrics(address, metrics) if address else nullcontext():
+        asyncio.run(_until_signal(run, settings, metrics))
     return 0
 
 
-async def _until_signal(run: Run[S_contra], settings: S_contra) -> None:
+async def _until_signal(run: Run[S_contra], settings: S_contra, metrics: CollectorRegistry) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(settings, stop, lambda: None, metrics=CollectorRegistry())
+    await run(settings, stop, lambda: None, metrics=metrics)
 
 
 async def cancel_after(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

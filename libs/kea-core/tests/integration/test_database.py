@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from asyncpg import InvalidCatalogNameError
 from kea_core.database import DatabaseSettings, Sessions, is_unique_violation, make_engine, migrate, open_database
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 ENV = """
@@ -138,6 +140,48 @@ async def test_a_migration_that_fails_leaves_nothing_behind(database: DatabaseSe
     migrations.repair("3")
     await migrate(database, migrations.directory)
     assert await tables(database) == {"t1", "t2", "t3", "alembic_version"}
+
+
+async def test_tables_of_a_newer_release_are_left_as_they_are(
+    database: DatabaseSettings, migrations: Migrations, tmp_path: Path
+) -> None:
+    newer = Migrations(tmp_path / "newer")
+    for revision in "123":
+        newer.add(revision)
+    await migrate(database, newer.directory)
+    await migrate(database, migrations.directory)
+    assert await tables(database) == {"t1", "t2", "t3", "alembic_version"}
+    await migrate(database, newer.directory)
+
+
+async def test_a_service_that_starts_waits_for_its_database(
+    postgresql: str, migrations: Migrations, tmp_path: Path
+) -> None:
+    url = make_url(postgresql)
+    directory = tmp_path / "later"
+    later = url.set(query={**url.query, "host": str(directory)}).render_as_string(hide_password=False)
+    settings = DatabaseSettings(url=later, schema="later", start_wait_seconds=30)
+    async with asyncio.timeout(60):
+        migrating = asyncio.ensure_future(migrate(settings, migrations.directory))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(migrating), 0.7)
+        directory.symlink_to(str(url.query["host"]))
+        await migrating
+    assert await tables(settings) == {"t1", "t2", "alembic_version"}
+
+
+@pytest.mark.parametrize("change", [{"host": "/nowhere"}, {"database": "unknown"}])
+async def test_a_service_does_not_wait_for_what_will_not_come(
+    postgresql: str, migrations: Migrations, change: dict[str, str]
+) -> None:
+    url = make_url(postgresql)
+    query = {**url.query, **{key: value for key, value in change.items() if key == "host"}}
+    url = url.set(query=query, database=change.get("database", url.database))
+    wait = 30.0 if "database" in change else 0.1
+    wrong = DatabaseSettings(url=url.render_as_string(hide_password=False), start_wait_seconds=wait)
+    async with asyncio.timeout(10):
+        with pytest.raises((OSError, DBAPIError, InvalidCatalogNameError)):
+            await migrate(wrong, migrations.directory)
 
 
 @pytest.mark.parametrize("schema", ["registry", "Registry", 'a service\'s "own", really'])

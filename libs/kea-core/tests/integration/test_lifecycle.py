@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import socket
 import sys
+import urllib.request
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from kea_core.lifecycle import cancel_after
 SERVICE = """
 import asyncio, logging, sys
 from kea_core.lifecycle import cancel_after, run_service
+from prometheus_client import Counter
 
 log = logging.getLogger("example")
 
@@ -23,6 +27,7 @@ async def work(settings):
 
 
 async def run(settings, stop, ready, *, metrics):
+    Counter("example_things_total", "What there was.", registry=metrics).inc(3)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work(settings))
         ready()
@@ -36,9 +41,11 @@ sys.exit(run_service("example", run, sys.argv[1]))
 """
 
 
-async def start(settings: str) -> asyncio.subprocess.Process:
+async def start(settings: str, **environment: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*(sys.executable, "-c", SERVICE, settings), stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SERVICE, settings), stdout=pipe, stderr=pipe, env={**os.environ, **environment}
+    )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
     return process
@@ -61,6 +68,21 @@ async def test_a_task_that_fails_ends_the_service_with_an_error() -> None:
         stdout, stderr = await process.communicate()
     assert (process.returncode, stdout) == (1, b"")
     assert b"LookupError: the work cannot go on" in stderr
+
+
+async def test_prometheus_is_answered_where_the_process_is_told_to() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    async with asyncio.timeout(20):
+        process = await start("serve", KEA_METRICS_ADDRESS=address)
+        answer = await asyncio.to_thread(urllib.request.urlopen, f"http://{address}/metrics")
+        with answer:
+            text = answer.read().decode()
+        process.send_signal(signal.SIGTERM)
+        stdout, _ = await process.communicate()
+    assert (process.returncode, stdout) == (0, b"ended\n")
+    assert "example_things_total 3.0" in text
+    assert "process_resident_memory_bytes" in text
 
 
 async def test_what_runs_in_the_background_is_cancelled_only_after_the_stop() -> None:

@@ -70,7 +70,7 @@ async def run(
         store = SqlEndpointStore(sessions, feed, SeenRequests(REQUESTS))
         endpoints = Endpoints(store, clock=utc_now)
         publisher = Publisher(PublicationMetrics(metrics))
-        world = World(publisher, _backends(settings))
+        world = World(publisher, backends_of(settings))
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier, world.set_keys)
 
@@ -138,12 +138,13 @@ def _services(endpoints: EndpointServicer, data_plane: DataPlaneServicer) -> lis
     ]
 
 
-def _backends(settings: RouterSettings) -> Backends:
+def backends_of(settings: RouterSettings) -> Backends:
+    """Returns where Envoy sends what is for no model."""
     return Backends(
         auth=settings.auth_address,
         registry=settings.registry_address,
         deployer=settings.deployer_address,
-        router=settings.address,
+        router=settings.public_address or settings.address,
         portal_http=settings.portal_http_address,
         portal_grpc=settings.portal_grpc_address,
     )

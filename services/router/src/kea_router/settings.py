@@ -15,6 +15,9 @@ class RouterSettings:
 
     address: str
     """Where it serves its API: `unix:PATH` or `HOST:PORT`."""
+    public_address: str = ""
+    """Where Envoy sends the router's API. Empty: to `address`, which then must be one that can be called, as
+    `[::]:9090` is not."""
     xds_address: str
     """Where Envoy gets its configuration. A listener of its own, reachable for Envoys only: it asks for no token."""
     auth_address: str

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, SettingsError, read_settings, to_environment
+from kea_router.main import backends_of
 from kea_router.settings import RouterSettings
 
 ENVIRONMENT = {
@@ -27,6 +28,15 @@ def test_settings_are_read_from_the_environment_and_written_back() -> None:
     assert settings.database == DatabaseSettings(url="sqlite:////var/lib/kea/router.db")
     assert settings.drain == DrainSettings()
     assert to_environment(settings, "KEA_ROUTER") == ENVIRONMENT
+
+
+def test_envoy_calls_the_router_where_it_can_be_called() -> None:
+    own = {"KEA_ROUTER_ADDRESS": "[::]:9090"}
+    settings = read_settings(RouterSettings, "KEA_ROUTER", ENVIRONMENT | own)
+    assert backends_of(settings).router == "[::]:9090"
+    public = {"KEA_ROUTER_PUBLIC_ADDRESS": "kea-router:9090"}
+    settings = read_settings(RouterSettings, "KEA_ROUTER", ENVIRONMENT | own | public)
+    assert backends_of(settings).router == "kea-router:9090"
 
 
 @pytest.mark.parametrize("key", ENVIRONMENT)

@@ -6,6 +6,8 @@ import base64
 from importlib import resources
 from typing import Any
 
+from kea_core.address import has_name, split_address
+
 from kea_gateway.envoy.access_log import access_log
 from kea_gateway.envoy.descriptors import inference_descriptor_set
 from kea_gateway.envoy.local_replies import local_reply_config
@@ -13,8 +15,12 @@ from kea_gateway.envoy.settings import EnvoySettings
 
 TYPES = "type.googleapis.com"
 HTTP = f"{TYPES}/envoy.extensions.filters.http"
+MANAGER = f"{TYPES}/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER_FILTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}}
 ADS = {"ads": {}, "resource_api_version": "V3"}
 XDS_CLUSTER = "xds"
+ADMIN_CLUSTER = "admin"
+METRICS_PATH = "/stats/prometheus"
 XDS_RETRY = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 """How soon a router that was away is tried again. By default up to 30 s, in which no change would arrive."""
 SCOPED_ROUTES = "endpoints"
@@ -30,6 +36,10 @@ CONNECTION_IDLE_SECONDS = 3600
 
 def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
     """Returns the bootstrap, as JSON."""
+    listeners, clusters = [_listener(settings)], [_xds_cluster(settings.xds_address)]
+    if settings.metrics_port:
+        listeners.append(_metrics_listener(settings))
+        clusters.append(_cluster(ADMIN_CLUSTER, f"unix:{settings.admin_socket}"))
     return {
         "node": {"id": settings.node_id, "cluster": "gateway"},
         "admin": {"address": {"pipe": {"path": str(settings.admin_socket), "mode": 0o600}}},
@@ -42,7 +52,7 @@ def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
             },
             "cds_config": ADS,
         },
-        "static_resources": {"listeners": [_listener(settings)], "clusters": [_xds_cluster(settings.xds_address)]},
+        "static_resources": {"listeners": listeners, "clusters": clusters},
         "overload_manager": {"resource_monitors": [_most_connections(settings.max_connections)]},
     }
 
@@ -60,7 +70,7 @@ def _most_connections(count: int) -> dict[str, Any]:
 
 def _listener(settings: EnvoySettings) -> dict[str, Any]:
     manager = {
-        "@type": f"{TYPES}/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": MANAGER,
         "stat_prefix": "gateway",
         "codec_type": "AUTO",
         "scoped_routes": {
@@ -76,6 +86,7 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "use_remote_address": True,
+        "xff_num_trusted_hops": settings.trusted_proxies,
         "always_set_request_id_in_response": True,
         "server_header_transformation": "PASS_THROUGH",
         "strip_any_host_port": False,
@@ -90,12 +101,35 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
     }
     return {
         "name": "gateway",
-        "address": {"socket_address": {"address": settings.host, "port_value": settings.port}},
+        "address": _address(f"{settings.host}:{settings.port}"),
         "per_connection_buffer_limit_bytes": settings.buffer_bytes,
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-        ],
+        "filter_chains": [_chain(manager)],
     }
+
+
+def _metrics_listener(settings: EnvoySettings) -> dict[str, Any]:
+    """Of all that the admin page has, only the metrics, and only to read: it could stop Envoy."""
+    only = {"path": METRICS_PATH, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+    route = {"match": only, "route": {"cluster": ADMIN_CLUSTER}}
+    manager = {
+        "@type": MANAGER,
+        "stat_prefix": "metrics",
+        "route_config": {"virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [ROUTER_FILTER],
+        "normalize_path": True,
+        "request_headers_timeout": f"{REQUEST_HEADERS_SECONDS}s",
+        "common_http_protocol_options": {"idle_timeout": f"{STREAM_IDLE_SECONDS}s"},
+    }
+    return {
+        "name": "metrics",
+        "address": _address(f"{settings.host}:{settings.metrics_port}"),
+        "ignore_global_conn_limit": True,
+        "filter_chains": [_chain(manager)],
+    }
+
+
+def _chain(manager: dict[str, Any]) -> dict[str, Any]:
+    return {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
 
 
 def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
@@ -144,7 +178,7 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
                 },
             },
         },
-        {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}},
+        ROUTER_FILTER,
     ]
 
 
@@ -154,10 +188,7 @@ def _extract(*fields: str) -> dict[str, Any]:
 
 def _xds_cluster(address: str) -> dict[str, Any]:
     options = f"{TYPES}/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    return {
-        "name": XDS_CLUSTER,
-        "type": "STATIC",
-        "connect_timeout": "1s",
+    return _cluster(XDS_CLUSTER, address) | {
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": options,
@@ -166,8 +197,17 @@ def _xds_cluster(address: str) -> dict[str, Any]:
                 },
             }
         },
+    }
+
+
+def _cluster(name: str, address: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "STRICT_DNS" if has_name(address) else "STATIC",
+        "dns_lookup_family": "V4_PREFERRED",
+        "connect_timeout": "1s",
         "load_assignment": {
-            "cluster_name": XDS_CLUSTER,
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(address)}}]}],
         },
     }
@@ -176,5 +216,5 @@ def _xds_cluster(address: str) -> dict[str, Any]:
 def _address(address: str) -> dict[str, Any]:
     if address.startswith("unix:"):
         return {"pipe": {"path": address.removeprefix("unix:")}}
-    host, _, port = address.rpartition(":")
-    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+    host, port = split_address(address)
+    return {"socket_address": {"address": host, "port_value": port}}

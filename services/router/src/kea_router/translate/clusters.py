@@ -10,6 +10,7 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf import duration_pb2, wrappers_pb2
+from kea_core.address import has_name
 
 from kea_router.domain.deployment import Deployment
 from kea_router.translate.policy import packed
@@ -55,10 +56,18 @@ def deployment_endpoints(name: str, deployment: Deployment | None) -> list[Resou
     ]
 
 
-def static_cluster(name: str, address: str, *, http2: bool) -> Resource:
-    """Returns a cluster of one fixed address."""
-    load = _load_assignment(name, [address])
-    return make_resource(name, _base(name, http2=http2, load_assignment=load, type=cluster_pb2.Cluster.STATIC))
+def fixed_cluster(name: str, address: str, *, http2: bool) -> Resource:
+    """Returns a cluster of one address. A name in it is looked up by Envoy, again and again."""
+    named = has_name(address)
+    made = _base(
+        name,
+        http2=http2,
+        load_assignment=_load_assignment(name, [address]),
+        type=cluster_pb2.Cluster.STRICT_DNS if named else cluster_pb2.Cluster.STATIC,
+    )
+    if named:
+        made.dns_lookup_family = cluster_pb2.Cluster.V4_PREFERRED
+    return make_resource(name, made)
 
 
 def address_of(text: str) -> address_pb2.Address:

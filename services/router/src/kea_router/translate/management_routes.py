@@ -8,7 +8,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
 from google.protobuf import duration_pb2
 
-from kea_router.translate.clusters import static_cluster
+from kea_router.translate.clusters import fixed_cluster
 from kea_router.translate.endpoint_routes import TRANSCODER, no_transcoder
 from kea_router.translate.names import INFERENCE_SERVICE, MANAGEMENT_SCOPE
 from kea_router.translate.policy import RBAC_FILTER, anyone_policy, header, route_configuration
@@ -48,12 +48,12 @@ GRPC_PREFIXES = (
 def management_resources(backends: Backends) -> list[Resource]:
     """Returns the clusters, the route configuration and the scope. They change only with the platform's own layout."""
     clusters = [
-        static_cluster("auth", backends.auth, http2=True),
-        static_cluster("registry", backends.registry, http2=True),
-        static_cluster("deployer", backends.deployer, http2=True),
-        static_cluster("router", backends.router, http2=True),
-        static_cluster("portal-grpc", backends.portal_grpc, http2=True),
-        static_cluster("portal", backends.portal_http, http2=False),
+        fixed_cluster("auth", backends.auth, http2=True),
+        fixed_cluster("registry", backends.registry, http2=True),
+        fixed_cluster("deployer", backends.deployer, http2=True),
+        fixed_cluster("router", backends.router, http2=True),
+        fixed_cluster("portal-grpc", backends.portal_grpc, http2=True),
+        fixed_cluster("portal", backends.portal_http, http2=False),
     ]
     routes = [_grpc(prefix, cluster) for prefix, cluster in GRPC_PREFIXES]
     routes += [_documents("/api/docs"), _documents("/api/openapi.json"), _rest(), *_oip_server(), _rest_of_it()]
