@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, Secret, SettingsError, read_settings, to_environment
+from kea_deployer.builds.settings import ImageSettings
+from kea_deployer.cluster.settings import ClusterSettings
 from kea_gateway.envoy.settings import EnvoySettings
 from kea_sdk.platform.options import UpOptions
 from kea_sdk.settings import ClientSettings
@@ -41,7 +43,23 @@ DEFAULTS: dict[str, dict[str, object]] = {
     },
     "ClientSettings": {"token": "", "token_file": None},
     "DatabaseSettings": {"schema": "", "pool_size": 5, "lock_timeout_seconds": 10.0, "start_wait_seconds": 0.0},
+    "ClusterSettings": {
+        "kubeconfig": "",
+        "namespace": "",
+        "pull_secret": "",
+        "gateway_namespace": "",
+        "drain_delay_seconds": 5,
+        "cpu_request": "100m",
+        "memory_request": "256Mi",
+        "cpu_limit": "",
+        "memory_limit": "",
+        "unschedulable_seconds": 60.0,
+    },
     "DeployerSettings": {
+        "platform": "local",
+        "images": ImageSettings(),
+        "cluster": ClusterSettings(),
+        "socket_directory": Path(),
         "lifeline_fd": -1,
         "keep_replicas_on_stop": False,
         "health_interval_seconds": 2.0,
@@ -71,6 +89,15 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "orphan_age_seconds": 3600.0,
         "sweep_seconds": 600.0,
         "drain": DrainSettings(),
+    },
+    "ImageSettings": {
+        "repository": "",
+        "base": "",
+        "python": "3.11",
+        "platforms": ("linux/amd64",),
+        "plain_http": (),
+        "credentials_file": "",
+        "max_cache_bytes": 20 * GIB,
     },
     "LaunchSettings": {
         "host": "0.0.0.0",
@@ -137,6 +164,12 @@ def needed(settings: type, prefix: str) -> dict[str, str]:
     return found
 
 
+def given(prefix: str) -> dict[str, str]:
+    """Returns variables of a service that starts: what it needs, and what it needs where it runs by default."""
+    more = {"KEA_DEPLOYER": {"KEA_DEPLOYER_SOCKET_DIRECTORY": "/tmp/x"}}
+    return needed(SERVICE_SETTINGS[prefix], prefix) | more.get(prefix, {})
+
+
 def paths(settings: type, prefix: str) -> Iterator[str]:
     """Yields every variable that settings are read from."""
     types = typing.get_type_hints(settings)
@@ -187,13 +220,14 @@ def test_a_secret_is_one_by_its_type(settings: type) -> None:
     for field in fields(settings):
         if any(word in field.name for word in ("secret", "password", "token", "credential")):
             elsewhere = field.name.endswith(("_file", "_directory", "_seconds"))  # where it is, or how long it lives
+            elsewhere |= (settings, field.name) == (ClusterSettings, "pull_secret")  # the name of one
             assert elsewhere or types[field.name] is Secret, field.name
 
 
 @services
 def test_a_secret_is_never_shown(prefix: str) -> None:
     settings = SERVICE_SETTINGS[prefix]
-    environment = needed(settings, prefix)
+    environment = given(prefix)
     if f"{prefix}_DATABASE_URL" in environment:
         environment[f"{prefix}_DATABASE_URL"] = "postgresql://user:hunter2@host/database"
     made = read_settings(settings, prefix, environment)
@@ -210,7 +244,7 @@ def test_what_is_given_to_the_platform_and_its_clients_is_never_shown() -> None:
 @services
 def test_a_key_that_is_not_known_is_refused(prefix: str) -> None:
     settings = SERVICE_SETTINGS[prefix]
-    environment = needed(settings, prefix)
+    environment = given(prefix)
     read_settings(settings, prefix, environment | {"OTHER": "1", "KEA": "1", "KEA_OTHER_ADDRESS": "1"})
     for key in paths(settings, prefix):
         with pytest.raises(SettingsError, match=f"{key}X is not a setting"):
@@ -229,7 +263,7 @@ def test_nothing_that_is_needed_may_be_missing(prefix: str) -> None:
 @services
 def test_settings_survive_the_way_into_a_process_of_their_own(prefix: str) -> None:
     settings = SERVICE_SETTINGS[prefix]
-    environment = needed(settings, prefix)
+    environment = given(prefix)
     made = read_settings(settings, prefix, environment)
     assert to_environment(made, prefix) == environment
     assert read_settings(settings, prefix, to_environment(made, prefix)) == made

@@ -181,6 +181,8 @@ class Deployer:
     settings: DeployerSettings
     channel: grpc.aio.Channel
     registry: FakeRegistry
+    patience: float = 60.0
+    """Seconds that one wait may take."""
 
     @property
     def deployments(self) -> deployment_service_pb2_grpc.DeploymentServiceStub:
@@ -190,14 +192,16 @@ class Deployer:
     def operations(self) -> operations_pb2_grpc.OperationsStub:
         return operations_pb2_grpc.OperationsStub(self.channel)
 
-    async def create(self, name: str = NAME, version: str = "1", replicas: int = 0, **more: Any) -> Operation:
+    async def create(self, name: str = NAME, version: str = "1", replicas: int | None = None, **more: Any) -> Operation:
         """Begins a creation."""
         parent, _, identifier = name.partition("/deployments/")
         wanted = deployment_pb2.Deployment(model_version=f"{MODEL}/versions/{version}", replica_count=replicas)
         request = CreateRequest(parent=parent, deployment_id=identifier, deployment=wanted, **more)
         return await self.deployments.CreateDeployment(request)
 
-    async def created(self, name: str = NAME, version: str = "1", replicas: int = 0) -> deployment_pb2.Deployment:
+    async def created(
+        self, name: str = NAME, version: str = "1", replicas: int | None = None
+    ) -> deployment_pb2.Deployment:
         """Creates; returns the deployment when all replicas serve."""
         ended = await self.ended(await self.create(name, version, replicas))
         assert not ended.HasField("error"), ended.error
@@ -222,14 +226,14 @@ class Deployer:
     async def ended(self, operation: Operation) -> Operation:
         """Returns an operation when it has ended."""
         request = WaitOperationRequest(name=operation.name, timeout=duration_pb2.Duration(seconds=30))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(self.patience):
             while not operation.done:
                 operation = await self.operations.WaitOperation(request, timeout=40)
         return operation
 
     async def until(self, condition: Callable[[deployment_pb2.Deployment], Any], name: str = NAME) -> Any:
         """Follows a deployment until a condition holds; returns it as it is then."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(self.patience):
             watch = self.deployments.WatchDeployments(WatchRequest())
             async for message in watch:
                 if message.upserted.name == name and condition(message.upserted):
@@ -239,7 +243,7 @@ class Deployer:
 
     async def gone(self, name: str = NAME) -> None:
         """Returns when a deployment is gone."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(self.patience):
             watch = self.deployments.WatchDeployments(WatchRequest(since_revision=1))
             async for message in watch:
                 if message.deleted == name:
@@ -331,14 +335,16 @@ async def neighbours(settings: DeployerSettings) -> AsyncGenerator[FakeRegistry,
 
 
 @asynccontextmanager
-async def connected(settings: DeployerSettings, registry: FakeRegistry) -> AsyncGenerator[Deployer, None]:
+async def connected(
+    settings: DeployerSettings, registry: FakeRegistry, patience: float = Deployer.patience
+) -> AsyncGenerator[Deployer, None]:
     """Speaks to a deployer."""
 
     async def tokens() -> str:
         return make_token("admin")
 
     async with open_channel(settings.address, tokens) as channel:
-        yield Deployer(settings, channel, registry)
+        yield Deployer(settings, channel, registry, patience)
 
 
 StartDeployer = Callable[..., AbstractAsyncContextManager[Deployer]]
@@ -349,14 +355,14 @@ def start_deployer(settings: DeployerSettings, neighbours: FakeRegistry) -> Star
     """Starts a deployer; called again, the next one on the same database and directories."""
 
     @asynccontextmanager
-    async def start(**changes: Any) -> AsyncGenerator[Deployer, None]:
+    async def start(patience: float = Deployer.patience, **changes: Any) -> AsyncGenerator[Deployer, None]:
         changed = replace(settings, **changes)
         stop, ready = asyncio.Event(), asyncio.Event()
-        async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(patience + 40), asyncio.TaskGroup() as group:
             group.create_task(run(changed, stop, ready.set, metrics=CollectorRegistry()))
             await ready.wait()
             try:
-                async with connected(changed, neighbours) as deployer:
+                async with connected(changed, neighbours, patience) as deployer:
                     yield deployer
             finally:
                 stop.set()
@@ -434,6 +440,7 @@ class Helpers:
     """Functions and values shared by tests."""
 
     FakeRegistry = FakeRegistry
+    LogsRequest = deployment_service_pb2.StreamDeploymentLogsRequest
     serve_registry = staticmethod(serve_registry)
     connected = staticmethod(connected)
     pack = staticmethod(pack)

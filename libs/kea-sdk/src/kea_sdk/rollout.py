@@ -140,7 +140,7 @@ class Rollouts:
             found = self._deployments.find(name)
             if found is None or found.state in {State.STATE_FAILED, State.STATE_DELETING}:
                 raise self._failure(name, None)
-            return found.state == State.STATE_ACTIVE
+            return found.state in {State.STATE_ACTIVE, State.STATE_IDLE}
 
         patiently(look, deadline, f"bringing {name} up")
 

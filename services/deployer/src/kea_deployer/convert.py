@@ -28,6 +28,7 @@ STATES = {
     State.ACTIVE: deployment_pb2.Deployment.STATE_ACTIVE,
     State.FAILED: deployment_pb2.Deployment.STATE_FAILED,
     State.DELETING: deployment_pb2.Deployment.STATE_DELETING,
+    State.IDLE: deployment_pb2.Deployment.STATE_IDLE,
 }
 REPLICA_STATES = {
     ReplicaState.STARTING: deployment_pb2.Replica.STATE_STARTING,
@@ -62,6 +63,7 @@ def deployment_to_proto(deployment: Deployment) -> deployment_pb2.Deployment:
         create_time=time_to_proto(deployment.create_time),
         update_time=time_to_proto(deployment.update_time),
         etag=deployment.etag,
+        image=status.image,
     )
 
 

@@ -35,7 +35,7 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
         begun = await self._deployments.create(
             f"{request.parent}/deployments/{request.deployment_id}",
             request.deployment.model_version,
-            request.deployment.replica_count,
+            request.deployment.replica_count if request.deployment.HasField("replica_count") else None,
             validate_only=request.validate_only,
             request_id=request.request_id,
             digest=digest_of("CreateDeployment", request),
@@ -69,7 +69,7 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
         del context
         begun = await self._deployments.update(
             request.deployment.name,
-            request.deployment.replica_count,
+            request.deployment.replica_count if request.deployment.HasField("replica_count") else None,
             list(request.update_mask.paths),
             etag=request.deployment.etag,
             validate_only=request.validate_only,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from kea.deployer.v1 import deployment_service_pb2_grpc
@@ -23,12 +24,16 @@ from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 from kea_deployer.deployment_servicer import DeploymentServicer
+from kea_deployer.domain.deployment import Deployment
 from kea_deployer.domain.deployments import Deployments
 from kea_deployer.domain.operations import Operations
+from kea_deployer.domain.plan import Platform
+from kea_deployer.domain.ports import Logs
 from kea_deployer.housekeeping import Housekeeping
-from kea_deployer.local.log_files import LogFiles
 from kea_deployer.local.platform import open_local_platform
 from kea_deployer.operation_servicer import OperationServicer
+from kea_deployer.provision.artifacts import Archives
+from kea_deployer.provision.log_files import LogFiles
 from kea_deployer.reconcile.reconciler import Reconciler
 from kea_deployer.reconcile.wake_queue import WakeQueue
 from kea_deployer.registry_client import RegistryClient
@@ -58,13 +63,13 @@ async def run(
         queue = WakeQueue()
         async with store.reading() as transaction:
             known = await transaction.all()
-        platform = await stack.enter_async_context(open_local_platform(settings, registry, logs, known, queue.wake))
-        reconciler = Reconciler(store, platform, queue, clock=utc_now)
-        house = Housekeeping(store, feed.forget_old, platform.tidy, clock=utc_now)
+        opened = await _open_platform(settings, registry, logs, known, queue.wake, stack)
+        reconciler = Reconciler(store, opened.platform, queue, clock=utc_now)
+        house = Housekeeping(store, feed.forget_old, opened.tidy, clock=utc_now)
         deployments = Deployments(store, registry, wake=queue.wake, clock=utc_now)
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier)
-        services = _services(DeploymentServicer(deployments, store, logs), OperationServicer(Operations(store)))
+        services = _services(DeploymentServicer(deployments, store, opened.logs), OperationServicer(Operations(store)))
         server = await stack.enter_async_context(
             serve(settings.address, services, verifier=verifier, metrics=metrics, drain=settings.drain)
         )
@@ -82,6 +87,33 @@ async def run(
                 tasks.create_task(announce(), name="readiness"),
             ]
             await cancel_after(stop, background)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A platform, and what is offered beside it."""
+
+    platform: Platform
+    logs: Logs
+    tidy: Callable[[Sequence[Deployment]], Awaitable[None]]
+
+
+async def _open_platform(
+    settings: DeployerSettings,
+    archives: Archives,
+    logs: LogFiles,
+    known: Sequence[Deployment],
+    wake: Callable[[str], None],
+    stack: AsyncExitStack,
+) -> _Opened:
+    if settings.platform == "kubernetes":
+        # Only here: Kubernetes' client is large, and takes a while to be imported.
+        from kea_deployer.cluster.platform import open_cluster_platform
+
+        cluster, caches = await stack.enter_async_context(open_cluster_platform(settings, archives, logs, wake))
+        return _Opened(cluster, cluster.logs, caches.tidy)
+    local = await stack.enter_async_context(open_local_platform(settings, archives, logs, known, wake))
+    return _Opened(local, logs, local.tidy)
 
 
 def _services(deployments: DeploymentServicer, operations: OperationServicer) -> list[ServedService]:

@@ -14,7 +14,7 @@ from kea_deployer.domain.errors import ModelVersionUnusable
 
 
 class RegistryClient:
-    """Implements `kea_deployer.domain.ports.ModelVersions` and `kea_deployer.local.artifacts.Archives`."""
+    """Implements `kea_deployer.domain.ports.ModelVersions` and `kea_deployer.provision.artifacts.Archives`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = model_version_service_pb2_grpc.ModelVersionServiceStub(channel)

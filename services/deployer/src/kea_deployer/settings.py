@@ -9,11 +9,15 @@ from pathlib import Path
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, SettingsError
 
+from kea_deployer.builds.settings import ImageSettings
+from kea_deployer.cluster.settings import ClusterSettings
+
 GIB = 1024**3
 MIB = 1024**2
 LONGEST_SOCKET = 107
 """Most bytes of a unix socket's path."""
 REPLICA_SOCKET = "/01234567.http"
+PLATFORMS = ("local", "kubernetes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +36,14 @@ class DeployerSettings:
     """File with the secret of service account `deployer`."""
     data_directory: Path
     """Where artifacts, environments, layers and logs are kept."""
-    socket_directory: Path
-    """Where replicas listen. Short: a unix socket's path has at most 107 bytes."""
+    platform: str = "local"
+    """Where replicas run: `local`, as processes of this machine, or `kubernetes`, as pods."""
+    images: ImageSettings = field(default_factory=ImageSettings)
+    """How models become images; for platform `kubernetes`."""
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    """Which cluster; for platform `kubernetes`."""
+    socket_directory: Path = Path()
+    """Where replicas of platform `local` listen. Short: a unix socket's path has at most 107 bytes."""
     lifeline_fd: int = -1
     """Read end of the platform's lifeline. -1: one of the deployer's own, with which its replicas end."""
     keep_replicas_on_stop: bool = False
@@ -66,6 +76,15 @@ class DeployerSettings:
             self._check(name, least=0, included=False)
         for name in ("drain_seconds", "drain_delay_seconds"):
             self._check(name, least=0, included=True)
+        if self.platform not in PLATFORMS:
+            problem = f"platform is {self.platform!r}; expected one of {', '.join(PLATFORMS)}"
+            raise SettingsError(problem)
+        if self.platform == "kubernetes":
+            self._check_kubernetes()
+            return
+        if self.socket_directory == Path():
+            problem = "socket_directory must be set for platform local"
+            raise SettingsError(problem)
         if len(os.fsencode(f"{self.socket_directory}{REPLICA_SOCKET}")) > LONGEST_SOCKET:
             most = LONGEST_SOCKET - len(REPLICA_SOCKET)
             problem = f"socket_directory is {self.socket_directory}; expected a path of at most {most} bytes"
@@ -75,4 +94,11 @@ class DeployerSettings:
         value = getattr(self, name)
         if value < least or (value == least and not included):
             problem = f"{name} is {value}; expected {'at least' if included else 'more than'} {least}"
+            raise SettingsError(problem)
+
+    def _check_kubernetes(self) -> None:
+        self.images.base_reference()
+        self.images.targets()
+        if not self.cluster.namespace:
+            problem = "cluster.namespace must be set for platform kubernetes"
             raise SettingsError(problem)

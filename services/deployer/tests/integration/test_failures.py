@@ -13,7 +13,7 @@ import psutil
 import pytest
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2
 from kea_core import status
-from kea_deployer.local import artifacts
+from kea_deployer.provision import artifacts
 
 State = deployment_pb2.Deployment
 ReplicaState = deployment_pb2.Replica

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from kea_deployer.local.uv import MAX_LINE_BYTES, Uv, UvError
+from kea_deployer.provision.uv import MAX_LINE_BYTES, Uv, UvError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from kea_deployer.local.content import DRAFT, Directories
+from kea_deployer.provision.content import DRAFT, Directories
 
 
 @pytest.fixture

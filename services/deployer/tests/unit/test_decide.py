@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import ReplicaState, State
-from kea_deployer.domain.plan import Drain, Failure, Kill, Plan, Start
+from kea_deployer.domain.plan import Failure, Plan
+from kea_deployer.local.actions import Drain, Kill, Start
 from kea_deployer.local.decide import LONGEST_PAUSE_SECONDS, decide, pause_seconds
-from kea_deployer.local.observation import Observation, Preparation
+from kea_deployer.local.observation import Observation
 
 READY, STARTING, BACKING_OFF = ReplicaState.READY, ReplicaState.STARTING, ReplicaState.BACKING_OFF
 DRAINING, FAILED = ReplicaState.DRAINING, ReplicaState.FAILED

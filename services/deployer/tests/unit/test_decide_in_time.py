@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import Deployment, ModelVersion, Replica, ReplicaState, State, Status
-from kea_deployer.domain.plan import Drain, Failure, Kill, Plan, Start
+from kea_deployer.domain.plan import Failure, Plan
+from kea_deployer.local.actions import Drain, Kill, Start
 from kea_deployer.local.decide import LONGEST_PAUSE_SECONDS, decide
-from kea_deployer.local.observation import UNSEEN, Observation, Preparation
+from kea_deployer.local.observation import UNSEEN, Observation
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAME = "projects/default/deployments/echo"
@@ -137,6 +139,7 @@ class World(RuleBasedStateMachine):
         self.failed = any(replica.state is FAILED for replica in plan.status.replicas)
         self.gone, self.again_time = plan.gone, plan.again_time
         for action in plan.actions:
+            assert isinstance(action, Start | Drain | Kill)
             seen = self.seen.get(action.replica, UNSEEN)
             if isinstance(action, Start):
                 self.starts += 1

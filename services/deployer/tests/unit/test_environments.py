@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kea_deployer.local.environments import environment_name, requirements_of
-from kea_deployer.local.preparations import PASSWORD
-from kea_deployer.local.runtime_layer import Recipe, read_recipe
+from kea_deployer.local.environments import environment_name
+from kea_deployer.provision.recipe import Recipe, read_recipe, requirements_of, without_passwords
 
 RECIPE = Recipe(
     layer_requirements=("granian",),
@@ -56,4 +55,4 @@ async def test_the_runtime_tells_what_it_is_made_of(helpers: Any) -> None:
 
 def test_passwords_of_addresses_are_not_logged() -> None:
     line = "a @ https://ada:secret@host/a.whl, b @ https://host/b@2.whl"
-    assert PASSWORD.sub("***", line) == "a @ https://***@host/a.whl, b @ https://host/b@2.whl"
+    assert without_passwords(line) == "a @ https://***@host/a.whl, b @ https://host/b@2.whl"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kea_core.lifeline import MAX_LINE_BYTES, STAMP_LENGTH
 from kea_deployer.domain.log_line import LogLine
-from kea_deployer.local.log_files import KEPT_FILES, OWN, READ_BYTES, LogFiles
+from kea_deployer.provision.log_files import KEPT_FILES, OWN, READ_BYTES, LogFiles
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEY = "default.echo"

@@ -1,6 +1,8 @@
 """Starts the model server inside a model's environment, keeping the two apart.
 
-`<model environment>/bin/python -I bootstrap.py --layer DIR --spec FILE`
+`<model environment>/bin/python -I bootstrap.py --layer DIR --spec FILE`, or in an image, where the model's packages are
+in a directory, `python3 -I -S bootstrap.py --packages DIR --layer DIR --spec FILE`: without `site` none of the image's
+own packages are found.
 
 The runtime needs packages of its own, in versions of its own; so may the model, of the same packages. The order of the
 steps is what keeps both happy: import numpy, the one package that they share, from the model's environment; put the
@@ -17,6 +19,7 @@ import argparse
 import importlib
 import json
 import os
+import site
 import sys
 import sysconfig
 import traceback
@@ -34,12 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Serves until SIGTERM and returns the exit status."""
     parser = argparse.ArgumentParser(description="Serve one model.")
     parser.add_argument("--layer", required=True, type=Path, help="directory with the runtime's own packages")
+    parser.add_argument("--packages", type=Path, help="directory with the model's packages")
     parser.add_argument("--spec", required=True, type=Path, help="what to serve")
     options = parser.parse_args(arguments)
     for variable in ONE_THREAD:
         os.environ.setdefault(variable, "1")
     try:
         layer = str(options.layer.resolve(strict=True))
+        if options.packages is not None:
+            site.addsitedir(str(options.packages.resolve(strict=True)))  # with what its .pth files ask for
         importlib.import_module("numpy")
         environment = list(sys.path)
         sys.path[:] = [layer, *standard_library(environment)]

@@ -30,7 +30,9 @@ def deploy(
             metavar="NAME[:N|@ALIAS]", help="The model; its newest version, a number or an alias.", show_default=False
         ),
     ],
-    replicas: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve it.")] = 1,
+    replicas: Annotated[
+        int, typer.Option(min=0, max=64, help="How many serve it; with 0 it answers 503 until there are more.")
+    ] = 1,
     endpoint: Annotated[
         str | None, typer.Option(help="The name callers use. Default: the model's.", show_default=False)
     ] = None,

@@ -32,6 +32,7 @@ class State(enum.Enum):
     ACTIVE = "ACTIVE"
     FAILED = "FAILED"
     DELETING = "DELETING"
+    IDLE = "IDLE"
 
 
 class ReplicaState(enum.Enum):
@@ -101,6 +102,8 @@ class Status:
     """What is under way, for people."""
     conditions: tuple[Condition, ...] = ()
     replicas: tuple[Replica, ...] = ()
+    image: str = ""
+    """What replicas run, pinned by digest; empty until it is built, and where they are processes of this machine."""
 
     def condition(self, kind: str) -> Condition | None:
         """Returns one condition, or None where nothing is known of it."""

@@ -30,7 +30,14 @@ class Deployments:
         self._clock = clock
 
     async def create(
-        self, name: str, model_version: str, replica_count: int, *, validate_only: bool, request_id: str, digest: str
+        self,
+        name: str,
+        model_version: str,
+        replica_count: int | None,
+        *,
+        validate_only: bool,
+        request_id: str,
+        digest: str,
     ) -> tuple[Operation, Deployment | None]:
         """Begins to bring a model version up; the same request again gives the same operation.
 
@@ -51,7 +58,7 @@ class Deployments:
         deployment = Deployment(
             name=name,
             model=model,
-            replica_count=replica_count or DEFAULT_REPLICAS,
+            replica_count=DEFAULT_REPLICAS if replica_count is None else replica_count,
             wanted_revision=0,
             status=Status(),
             create_time=now,
@@ -91,7 +98,7 @@ class Deployments:
     async def update(
         self,
         name: str,
-        replica_count: int,
+        replica_count: int | None,
         paths: Sequence[str],
         *,
         etag: str,
@@ -124,7 +131,7 @@ class Deployments:
             if status.state is State.FAILED:
                 # Its replicas are those that failed: what is tried again begins from nothing.
                 status = Status()
-            count = replica_count or DEFAULT_REPLICAS
+            count = DEFAULT_REPLICAS if replica_count is None else replica_count
             changed = replace(deployment, replica_count=count, status=status, update_time=now)
             same = count == deployment.replica_count and status.state is deployment.status.state
             if same and status.problem is None:

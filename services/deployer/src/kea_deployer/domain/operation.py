@@ -62,8 +62,8 @@ class Operation:
 def advanced(operation: Operation, deployment: Deployment, now: datetime) -> Operation:
     """Returns an unfinished operation as the deployment's state has it: the same, or ended.
 
-    A creation is done when the deployment serves, an update when all replicas do, a deletion when it is gone. The first
-    two fail where a condition does not hold.
+    A creation is done when the deployment serves, or is as small as was asked for; an update when all replicas are as
+    wanted; a deletion when it is gone. The first two fail where a condition does not hold.
     """
     status = deployment.status
     if operation.done or operation.verb is Verb.DELETE:
@@ -75,6 +75,6 @@ def advanced(operation: Operation, deployment: Deployment, now: datetime) -> Ope
     problem = status.problem
     if problem is not None and status.state in {State.FAILED, State.ACTIVE}:
         return operation.fail(problem.reason, problem.message, now)
-    if status.state is State.ACTIVE and not status.reconciling:
+    if status.state in {State.ACTIVE, State.IDLE} and not status.reconciling:
         return operation.succeed(now)
     return operation

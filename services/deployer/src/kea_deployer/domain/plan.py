@@ -34,28 +34,10 @@ class Failure:
         return cls(reason, text, final)
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start the process of a replica."""
+class Action:
+    """Something a platform does about a deployment; each platform has its own."""
 
-    replica: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Let a replica finish what it has accepted, then end it. Again and again is as good as once."""
-
-    replica: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """End a replica that does not answer."""
-
-    replica: str
-
-
-Action = Start | Drain | Kill
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import (
     MODEL_LOAD_FAILED,
     REPLICAS_READY,
@@ -14,8 +15,9 @@ from kea_deployer.domain.deployment import (
     ReplicaState,
     State,
 )
-from kea_deployer.domain.plan import Action, Drain, Failure, Kill, Plan, Start
-from kea_deployer.local.observation import UNSEEN, Observation, Preparation
+from kea_deployer.domain.plan import Action, Failure, Plan
+from kea_deployer.local.actions import Drain, Kill, Start
+from kea_deployer.local.observation import UNSEEN, Observation
 from kea_deployer.local.status import status_of
 
 FIRST_PAUSE_SECONDS = 0.2

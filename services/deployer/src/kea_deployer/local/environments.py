@@ -9,22 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kea_deployer.domain.deployment import ModelVersion
 from kea_deployer.local.bytecode import packages_of, reuse_bytecode
-from kea_deployer.local.content import Directories
-from kea_deployer.local.runtime_layer import Recipe
-from kea_deployer.local.uv import Note, Uv
-
-
-def requirements_of(model: ModelVersion, recipe: Recipe) -> tuple[str, ...]:
-    """Returns what a model's environment must hold: its own requirements or its framework's, and what all need."""
-    lines = [*(model.requirements or recipe.framework_requirements.get(model.framework, ()))]
-    lines += recipe.base_requirements
-    if model.entrypoint.endswith(".skops"):
-        lines += recipe.skops_requirements
-    if any(method.get("table") for method in model.signature["methods"]):
-        lines += recipe.table_requirements
-    return tuple(sorted(set(lines)))
+from kea_deployer.provision.content import Directories
+from kea_deployer.provision.uv import Note, Uv
 
 
 def environment_name(requirements: Sequence[str]) -> str:

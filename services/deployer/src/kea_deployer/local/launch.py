@@ -11,7 +11,7 @@ import psutil
 from kea_core.resource_name import parse_name
 
 from kea_deployer.domain.deployment import Deployment
-from kea_deployer.local.preparations import Ground
+from kea_deployer.local.ground import Ground
 from kea_deployer.local.replica_files import ReplicaFiles
 from kea_deployer.settings import DeployerSettings
 

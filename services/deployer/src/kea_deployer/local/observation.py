@@ -8,17 +8,6 @@ from kea_deployer.domain.plan import Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
-    """How far the ground for replicas is laid."""
-
-    step: str = ""
-    """What is under way, for people."""
-    artifact_ready: bool = False
-    environment_ready: bool = False
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """A replica's process."""
 

@@ -17,20 +17,23 @@ import psutil
 from kea_core.resource_name import parse_name
 from kea_core.task_scope import TaskScope
 
+from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import Deployment, Replica, ReplicaState
-from kea_deployer.domain.plan import Action, Drain, Kill, Plan, Start
-from kea_deployer.local.artifacts import Archives, Artifacts
-from kea_deployer.local.content import Directories
+from kea_deployer.domain.plan import Action, Plan
+from kea_deployer.local.actions import Drain, Kill, Start
 from kea_deployer.local.decide import decide
-from kea_deployer.local.environments import Environments, environment_name, requirements_of
+from kea_deployer.local.environments import Environments, environment_name
+from kea_deployer.local.ground import Ground, GroundLayer
 from kea_deployer.local.launch import command_of, environment, running, spec_of
-from kea_deployer.local.log_files import LogFiles
-from kea_deployer.local.observation import Preparation
-from kea_deployer.local.preparations import Ground, Preparations
 from kea_deployer.local.replica_files import ReplicaFiles, sweep
 from kea_deployer.local.replica_process import ReplicaProcess, Timing, Watch
-from kea_deployer.local.runtime_layer import Layers, Recipe, layer_name, read_recipe
-from kea_deployer.local.uv import Uv, UvError
+from kea_deployer.local.runtime_layer import Layers, layer_name
+from kea_deployer.provision.artifacts import Archives, Artifacts
+from kea_deployer.provision.content import Directories
+from kea_deployer.provision.log_files import LogFiles
+from kea_deployer.provision.preparations import Preparations
+from kea_deployer.provision.recipe import Recipe, read_recipe, requirements_of
+from kea_deployer.provision.uv import Uv, UvError
 from kea_deployer.settings import DeployerSettings
 
 log = logging.getLogger(__name__)
@@ -69,9 +72,7 @@ class LocalPlatform:
         self._layers = Layers(self._directories["layers"], uv)
         self._preparations = Preparations(
             Artifacts(self._directories["artifacts"], archives, max_bytes=settings.max_artifact_bytes),
-            Environments(self._directories["environments"], uv),
-            self._layers,
-            recipe,
+            GroundLayer(Environments(self._directories["environments"], uv), self._layers, recipe),
             logs,
             tasks=tasks,
             notice=notice,

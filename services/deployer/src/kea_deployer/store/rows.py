@@ -34,6 +34,7 @@ def of_deployment(deployment: Deployment) -> dict[str, Any]:
         "reconciling": status.reconciling,
         "step": status.step,
         "conditions": [_of_condition(condition) for condition in status.conditions],
+        "image": status.image,
         "create_time": deployment.create_time,
         "update_time": deployment.update_time,
     }
@@ -59,6 +60,7 @@ def deployment(row: sa.Row[Any], replicas: Iterable[sa.Row[Any]]) -> Deployment:
             step=row.step,
             conditions=tuple(_condition(entry) for entry in row.conditions),
             replicas=tuple(_replica(entry) for entry in replicas),
+            image=row.image,
         ),
         create_time=as_utc(row.create_time),
         update_time=as_utc(row.update_time),

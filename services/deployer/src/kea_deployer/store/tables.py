@@ -24,6 +24,7 @@ DEPLOYMENTS = sa.Table(
     sa.Column("reconciling", sa.Boolean, nullable=False),
     sa.Column("step", sa.String(256), nullable=False),
     sa.Column("conditions", sa.JSON, nullable=False),
+    sa.Column("image", sa.String(512), nullable=False, server_default=""),
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
 )
@@ -33,7 +34,7 @@ keeps no replica from starting."""
 REPLICAS = sa.Table(
     "replicas",
     METADATA,
-    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("id", sa.String(253), primary_key=True),
     sa.Column("deployment", sa.String(256), nullable=False, index=True),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
@@ -45,7 +46,7 @@ REPLICAS = sa.Table(
     sa.Column("start_time", sa.DateTime(timezone=True), nullable=True),
     sa.Column("restart_time", sa.DateTime(timezone=True), nullable=True),
 )
-"""A row per process: what a deployer that comes back needs to find it."""
+"""A row per process or pod: what a deployer that comes back needs to find it."""
 
 OPERATIONS = sa.Table(
     "operations",

@@ -15,7 +15,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Deployment(_message.Message):
-    __slots__ = ("name", "model_version", "replica_count", "state", "reconciling", "conditions", "replicas", "create_time", "update_time", "etag")
+    __slots__ = ("name", "model_version", "replica_count", "state", "reconciling", "conditions", "replicas", "create_time", "update_time", "etag", "image")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Deployment.State]
@@ -23,11 +23,13 @@ class Deployment(_message.Message):
         STATE_ACTIVE: _ClassVar[Deployment.State]
         STATE_FAILED: _ClassVar[Deployment.State]
         STATE_DELETING: _ClassVar[Deployment.State]
+        STATE_IDLE: _ClassVar[Deployment.State]
     STATE_UNSPECIFIED: Deployment.State
     STATE_CREATING: Deployment.State
     STATE_ACTIVE: Deployment.State
     STATE_FAILED: Deployment.State
     STATE_DELETING: Deployment.State
+    STATE_IDLE: Deployment.State
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     REPLICA_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +40,7 @@ class Deployment(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
     name: str
     model_version: str
     replica_count: int
@@ -48,7 +51,8 @@ class Deployment(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     etag: str
-    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[str] = ..., replica_count: _Optional[int] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    image: str
+    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[str] = ..., replica_count: _Optional[int] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., image: _Optional[str] = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("id", "state", "http_address", "grpc_address", "pid", "restart_count", "start_time", "restart_time")

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import grpc
 from kea_core.task_scope import TaskScope
 
+from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import ARTIFACT_FAILED, ENVIRONMENT_FAILED, Deployment
 from kea_deployer.domain.plan import Failure
-from kea_deployer.local.artifacts import ArtifactError, Artifacts, ArtifactStalledError
-from kea_deployer.local.environments import Environments, requirements_of
-from kea_deployer.local.log_files import LogFiles
-from kea_deployer.local.observation import Preparation
-from kea_deployer.local.runtime_layer import Layers, Recipe
-from kea_deployer.local.uv import UvError
+from kea_deployer.provision.artifacts import ArtifactError, Artifacts, ArtifactStalledError
+from kea_deployer.provision.log_files import LogFiles
+from kea_deployer.provision.uv import Note, UvError
 
 log = logging.getLogger(__name__)
 
 WAITING = "waiting for the registry"
+G = TypeVar("G")
+G_co = TypeVar("G_co", covariant=True)
 RETRY_SECONDS = 1.0
 """Time between two calls of a registry that does not answer."""
 PASSING = frozenset(
@@ -37,50 +37,63 @@ PASSING = frozenset(
     }
 )
 """What a registry, or auth, that is restarted or has too much to do answers."""
-PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-"""What addresses in requirements may carry, and no log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """All a replica needs to be started."""
+class Refusal(Exception):
+    """The ground cannot be laid, and trying the same again cannot help.
 
-    artifact: Path
-    python: Path
-    layer: Path
+    Args:
+        reason: becomes the condition's.
+        message: why, for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Lay(Protocol[G_co]):
+    """Lays the ground for a deployment's replicas, once its artifact is here."""
+
+    async def __call__(
+        self, deployment: Deployment, artifact: Path, *, note: Note, step: Callable[[str], None]
+    ) -> G_co:
+        """Returns it; `note` is told of lines for the log, `step` of what is under way.
+
+        Raises:
+            UvError: the model's requirements cannot be met.
+            Refusal: something else is wrong with it.
+        """
+        ...
 
 
 @dataclass(slots=True)
-class _Work:
+class _Work(Generic[G]):
     wanted_revision: int
     """For which it was begun: one that failed is done anew when something else is wanted."""
     state: Preparation = field(default_factory=Preparation)
-    ground: Ground | None = None
+    ground: G | None = None
     task: asyncio.Task[None] | None = None
 
 
-class Preparations:
+class Preparations(Generic[G]):
     """One piece of work per deployment; `notice` is called with its name whenever it has come further."""
 
     def __init__(
         self,
         artifacts: Artifacts,
-        environments: Environments,
-        layers: Layers,
-        recipe: Recipe,
+        lay: Lay[G],
         logs: LogFiles,
         *,
         tasks: TaskScope,
         notice: Callable[[str], None],
     ) -> None:
         self._artifacts = artifacts
-        self._environments = environments
-        self._layers = layers
-        self._recipe = recipe
+        self._lay = lay
         self._logs = logs
         self._tasks = tasks
         self._notice = notice
-        self._works: dict[str, _Work] = {}
+        self._works: dict[str, _Work[G]] = {}
 
     def observe(self, deployment: Deployment) -> Preparation:
         """Returns how far it is; begins where nothing is under way."""
@@ -88,12 +101,12 @@ class Preparations:
         if work is not None and work.state.failure is not None and work.wanted_revision != deployment.wanted_revision:
             work = None
         if work is None:
-            work = _Work(deployment.wanted_revision, Preparation(step="fetching the artifact"))
+            work = _Work[G](deployment.wanted_revision, Preparation(step="fetching the artifact"))
             self._works[deployment.name] = work
             work.task = self._tasks.create_task(self._prepare(deployment, work), name=f"prepare {deployment.name}")
         return work.state
 
-    def ground(self, name: str) -> Ground | None:
+    def ground(self, name: str) -> G | None:
         """Returns what was laid out for a deployment, once it is whole."""
         work = self._works.get(name)
         return None if work is None else work.ground
@@ -104,23 +117,25 @@ class Preparations:
         if work is not None and work.task is not None:
             work.task.cancel()
 
-    async def _prepare(self, deployment: Deployment, work: _Work) -> None:
+    async def _prepare(self, deployment: Deployment, work: _Work[G]) -> None:
         def note(line: str) -> None:
             self._logs.note(deployment.key, line)
 
+        def step(text: str) -> None:
+            self._advance(deployment, work, Preparation(step=text, artifact_ready=True))
+
         try:
             artifact = await self._fetch(deployment, work)
-            self._advance(deployment, work, Preparation(step="laying out the environment", artifact_ready=True))
-            requirements = requirements_of(deployment.model, self._recipe)
-            note(f"environment: {PASSWORD.sub('***', ', '.join(requirements))}")
-            python = await self._environments.get(requirements, note)
-            layer = await self._layers.get(self._recipe, note)
+            self._advance(deployment, work, Preparation(artifact_ready=True))
+            ground = await self._lay(deployment, artifact, note=note, step=step)
         except ArtifactError as error:
             self._fail(deployment, work, ARTIFACT_FAILED, str(error))
         except grpc.aio.AioRpcError as error:
             self._fail(deployment, work, ARTIFACT_FAILED, error.details() or error.code().name)
         except UvError as error:
             self._fail(deployment, work, ENVIRONMENT_FAILED, str(error))
+        except Refusal as error:
+            self._fail(deployment, work, error.reason, str(error))
         except Exception as error:
             # One deployment's trouble, a full disk for example, must not end the process that keeps all others'.
             log.exception("preparing failed", extra={"deployment": deployment.name})
@@ -128,10 +143,10 @@ class Preparations:
             told = error.strerror if isinstance(error, OSError) else None
             self._fail(deployment, work, reason, told or f"{type(error).__name__}; the deployer's log has the rest")
         else:
-            work.ground = Ground(artifact, python, layer)
+            work.ground = ground
             self._advance(deployment, work, Preparation(artifact_ready=True, environment_ready=True))
 
-    async def _fetch(self, deployment: Deployment, work: _Work) -> Path:
+    async def _fetch(self, deployment: Deployment, work: _Work[G]) -> Path:
         while True:
             try:
                 return await self._artifacts.get(deployment.model)
@@ -146,7 +161,7 @@ class Preparations:
             self._advance(deployment, work, Preparation(step=WAITING))
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _advance(self, deployment: Deployment, work: _Work, state: Preparation) -> None:
+    def _advance(self, deployment: Deployment, work: _Work[G], state: Preparation) -> None:
         if state == work.state:
             return
         if state.step and state.step != work.state.step:
@@ -154,7 +169,7 @@ class Preparations:
         work.state = state
         self._notice(deployment.name)
 
-    def _fail(self, deployment: Deployment, work: _Work, reason: str, message: str) -> None:
+    def _fail(self, deployment: Deployment, work: _Work[G], reason: str, message: str) -> None:
         failure = Failure.told(reason, message, final=True)
         self._logs.note(deployment.key, f"{reason}: {failure.message}")
         work.state = Preparation(artifact_ready=work.state.artifact_ready, failure=failure)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from kea_deployer.domain.deployment import ModelVersion
-from kea_deployer.local.content import Directories
+from kea_deployer.provision.content import Directories
 
 STALL_SECONDS = 30.0
 """Longest wait for the next piece of an archive."""

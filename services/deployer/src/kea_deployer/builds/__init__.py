@@ -1,0 +1,1 @@
+"""Making images of models (docs/adr/0010-images-without-a-daemon.md)."""

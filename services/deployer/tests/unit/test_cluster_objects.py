@@ -1,0 +1,222 @@
+"""What is applied to a cluster, and what is read from it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kea_core.database import DatabaseSettings
+from kea_core.settings import SettingsError
+from kea_deployer.builds.settings import ImageSettings
+from kea_deployer.builds.target import Target
+from kea_deployer.cluster.drift import covers
+from kea_deployer.cluster.names import SELECTOR, deployment_of, labels_of, object_name
+from kea_deployer.cluster.objects import objects_of
+from kea_deployer.cluster.observation import observe
+from kea_deployer.cluster.settings import ClusterSettings
+from kea_deployer.settings import DeployerSettings
+
+TARGET = Target.parse("linux/amd64", "3.11")
+IMAGE = "r.example/models/default/echo@sha256:" + "0" * 64
+IDS = st.from_regex(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+
+
+def settings(**changes: Any) -> DeployerSettings:
+    return DeployerSettings(
+        address="unix:/a",
+        auth_address="unix:/b",
+        registry_address="unix:/c",
+        database=DatabaseSettings(url="sqlite:///x"),
+        credential_file=Path("/secret"),
+        data_directory=Path("/data"),
+        platform="kubernetes",
+        images=ImageSettings(repository="r.example/models", base="r.example/python:3.11"),
+        cluster=replace(ClusterSettings(namespace="models"), **changes),
+    )
+
+
+def made(helpers: Any, **changes: Any) -> dict[str, dict[str, Any]]:
+    deployment = helpers.make_deployment(wanted=2, image=IMAGE)
+    return {item["kind"]: item for item in objects_of(deployment, settings(**changes), TARGET)}
+
+
+@given(IDS, IDS)
+def test_names_fit_and_labels_lead_back(project: str, deployment: str) -> None:
+    name = f"projects/{project}/deployments/{deployment}"
+    called = object_name(name)
+    assert len(called) <= 49
+    assert called[0].isalpha()
+    assert called.replace("-", "").isalnum()
+    assert "--" not in called[-10:]
+    assert deployment_of(labels_of(name)) == name
+
+
+def test_projects_do_not_meet() -> None:
+    names = {object_name(f"projects/{p}/deployments/{d}") for p, d in (("a", "b-c"), ("a-b", "c"), ("b", "b-c"))}
+    assert len(names) == 3
+    assert deployment_of({"app.kubernetes.io/managed-by": "helm"}) is None
+
+
+def test_every_pod_is_restricted_bounded_and_probed(helpers: Any) -> None:
+    pod = made(helpers)["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == IMAGE
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+    assert container["resources"] == {"requests": {"cpu": "100m", "memory": "256Mi"}}
+    drain = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= drain + 10
+
+
+def test_limits_and_pull_secrets_are_as_set(helpers: Any) -> None:
+    pod = made(helpers, memory_limit="1Gi", pull_secret="pull")["Deployment"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {"memory": "1Gi"}
+    assert pod["imagePullSecrets"] == [{"name": "pull"}]
+
+
+def test_only_the_gateway_may_call_models_where_its_namespace_is_known(helpers: Any) -> None:
+    assert "NetworkPolicy" not in made(helpers)
+    policy = made(helpers, gateway_namespace="kea")["NetworkPolicy"]["spec"]
+    assert policy["podSelector"] == {"matchLabels": labels_of(helpers.NAME)}
+    assert policy["policyTypes"] == ["Ingress"]
+    (rule,) = policy["ingress"]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "kea"}}
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+
+
+def test_the_spec_is_the_deployments_own_and_pods_follow_it(helpers: Any) -> None:
+    objects = made(helpers)
+    spec = json.loads(objects["ConfigMap"]["data"]["spec.json"])
+    assert (spec["deployment"], spec["directory"], spec["http"]) == (helpers.NAME, "/kea/model", "0.0.0.0:8080")
+    deployment = helpers.make_deployment(image=IMAGE)
+    other = objects_of(deployment, replace(settings(), drain_seconds=20.0), TARGET)[-1]
+    annotations = [item["spec"]["template"]["metadata"]["annotations"] for item in (objects["Deployment"], other)]
+    assert annotations[0] != annotations[1]
+
+
+def test_settings_say_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match="namespace must be set"):
+        settings(namespace="")
+    with pytest.raises(SettingsError, match="base must be set"):
+        replace(settings(), images=ImageSettings(repository="r/x"))
+    with pytest.raises(SettingsError, match="images are made for linux/amd64, linux/arm64"):
+        replace(settings(), images=ImageSettings(repository="r/x", base="b", platforms=("linux/s390x",)))
+    with pytest.raises(SettingsError, match="expected one of local, kubernetes"):
+        replace(settings(), platform="docker")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_what_is_there_covers_itself(value: Any) -> None:
+    assert covers(value, copy.deepcopy(value))
+
+
+@given(st.dictionaries(st.text(max_size=3), JSON, max_size=3), st.dictionaries(st.text(max_size=3), JSON, max_size=3))
+def test_what_others_add_is_no_drift(wanted: dict[str, Any], more: dict[str, Any]) -> None:
+    assert covers({**more, **wanted}, wanted)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({}, {"a": 1}),
+        ({"a": [1, 2]}, {"a": [1]}),
+        ({"a": [{"n": 1}]}, {"a": [{"n": 1, "v": 2}]}),
+        ({"a": None}, {"a": {"b": 1}}),
+        ({"a": "x"}, {"a": {"b": 1}}),
+        ({"a": 1}, {"a": [1]}),
+    ],
+)
+def test_what_differs_is_drift(there: Any, wanted: Any) -> None:
+    assert not covers(there, wanted)
+
+
+def test_what_is_left_out_where_it_is_empty_is_no_drift() -> None:
+    assert covers({}, {"a": {}, "b": []})
+
+
+def test_endpoints_count_only_while_they_are_ready_and_stay() -> None:
+    def endpoint(name: str, **conditions: bool) -> dict[str, Any]:
+        target = {"kind": "Pod", "name": name}
+        return {"addresses": [f"10.0.0.{name}"], "conditions": conditions, "targetRef": target}
+
+    slices = [
+        {"endpoints": [endpoint("1", ready=True), endpoint("2", ready=False)]},
+        {"endpoints": [endpoint("3", ready=True, terminating=True), endpoint("4", ready=True)]},
+        {"endpoints": None},
+    ]
+    assert observe({}, [], slices).ready == {"1": "10.0.0.1", "4": "10.0.0.4"}
+
+
+def test_a_pods_story_is_read() -> None:
+    pod = {
+        "metadata": {"name": "a", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {
+            "phase": "Running",
+            "podIP": "10.0.0.1",
+            "containerStatuses": [
+                {
+                    "restartCount": 2,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+                    "lastState": {"terminated": {"exitCode": 78, "reason": "Error", "message": "no"}},
+                }
+            ],
+        },
+    }
+    waiting = {
+        "metadata": {"name": "b", "uid": "v", "creationTimestamp": "2026-01-01T00:00:01Z", "deletionTimestamp": "x"},
+        "status": {
+            "phase": "Pending",
+            "conditions": [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "message": "no",
+                    "lastTransitionTime": "2026-01-01T00:00:02Z",
+                }
+            ],
+        },
+    }
+    first, second = observe({}, [waiting, pod], []).pods
+    assert (first.name, first.address, first.restart_count, first.waiting_reason) == (
+        "a",
+        "10.0.0.1",
+        2,
+        "CrashLoopBackOff",
+    )
+    assert (first.exit_code, first.exit_message) == (78, "no")
+    assert (second.name, second.terminating, second.unscheduled_message) == ("b", True, "no")
+    assert second.unscheduled_since is not None
+
+
+def test_why_no_pod_is_made_is_read() -> None:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}
+    workload = {"metadata": {"name": "a"}, "status": {"conditions": [condition]}}
+    assert observe({"Deployment": workload}, [], []).refusal == "exceeded quota"
+    assert observe({"Deployment": {"metadata": {"name": "a"}}}, [], []).refusal == ""
+
+
+def test_the_selector_selects_what_is_labelled() -> None:
+    key, _, value = SELECTOR.partition("=")
+    assert labels_of("projects/p/deployments/d")[key] == value
