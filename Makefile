@@ -107,3 +107,16 @@ generate proto: setup ## Make the stubs and the descriptors from the protos
 lock: ## Resolve all dependencies anew into requirements.lock
 	$(UV) lock --quiet --upgrade
 	$(UV) export --quiet --all-packages --all-groups --no-emit-workspace --format requirements.txt --no-header -o requirements.lock
+
+##@ Kubernetes
+REGISTRY ?=
+BASE ?=
+PLAIN_HTTP ?=
+CREDENTIALS ?=
+IMAGES := build/images.yaml
+
+.PHONY: images
+images: setup ## Build and push all images: REGISTRY=host:port [BASE=image] [PLAIN_HTTP=1] [CREDENTIALS=config.json]
+	@$(if $(REGISTRY),,echo 'REGISTRY must be set: HOST:PORT of a registry that the cluster pulls from' >&2; exit 2)
+	$(BIN)/python tools/images --registry '$(REGISTRY)' --values $(IMAGES) $(if $(BASE),--base '$(BASE)') \
+	  $(if $(PLAIN_HTTP),--plain-http) $(if $(CREDENTIALS),--credentials '$(CREDENTIALS)') $(ARGS)
