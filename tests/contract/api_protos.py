@@ -138,7 +138,7 @@ def without_behaviour(described: list[descriptor_pb2.FileDescriptorProto]) -> li
     found: list[str] = []
     while wanted:
         name = wanted.pop()
-        if name in seen or name not in known:
+        if name in seen or name not in known or known[name].options.map_entry:
             continue
         seen.add(name)
         for field in known[name].field:

@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, field_mask_pb2
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea.longrunning.v1 import operations_pb2_grpc
 from kea.registry.v1 import model_version_pb2, model_version_service_pb2, model_version_service_pb2_grpc
@@ -192,11 +192,20 @@ class Deployer:
     def operations(self) -> operations_pb2_grpc.OperationsStub:
         return operations_pb2_grpc.OperationsStub(self.channel)
 
-    async def create(self, name: str = NAME, version: str = "1", replicas: int | None = None, **more: Any) -> Operation:
+    async def create(
+        self,
+        name: str = NAME,
+        version: str = "1",
+        replicas: int | None = None,
+        wanted: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> Operation:
         """Begins a creation."""
         parent, _, identifier = name.partition("/deployments/")
-        wanted = deployment_pb2.Deployment(model_version=f"{MODEL}/versions/{version}", replica_count=replicas)
-        request = CreateRequest(parent=parent, deployment_id=identifier, deployment=wanted, **more)
+        deployment = deployment_pb2.Deployment(
+            model_version=f"{MODEL}/versions/{version}", replica_count=replicas, **(wanted or {})
+        )
+        request = CreateRequest(parent=parent, deployment_id=identifier, deployment=deployment, **more)
         return await self.deployments.CreateDeployment(request)
 
     async def created(
@@ -209,10 +218,13 @@ class Deployer:
 
     async def scale(self, replicas: int, name: str = NAME, **more: Any) -> Operation:
         """Begins an update."""
-        wanted = deployment_pb2.Deployment(name=name, replica_count=replicas, **more)
-        return await self.deployments.UpdateDeployment(
-            deployment_service_pb2.UpdateDeploymentRequest(deployment=wanted)
-        )
+        return await self.update(deployment_pb2.Deployment(name=name, replica_count=replicas, **more))
+
+    async def update(self, wanted: deployment_pb2.Deployment, *paths: str) -> Operation:
+        """Begins an update."""
+        mask = field_mask_pb2.FieldMask(paths=paths)
+        request = deployment_service_pb2.UpdateDeploymentRequest(deployment=wanted, update_mask=mask)
+        return await self.deployments.UpdateDeployment(request)
 
     async def delete(self, name: str = NAME, **more: Any) -> Operation:
         """Begins a deletion."""
@@ -233,12 +245,20 @@ class Deployer:
 
     async def until(self, condition: Callable[[deployment_pb2.Deployment], Any], name: str = NAME) -> Any:
         """Follows a deployment until a condition holds; returns it as it is then."""
+        return [found async for found in self.states(condition, name)][-1]
+
+    async def states(
+        self, condition: Callable[[deployment_pb2.Deployment], Any], name: str = NAME
+    ) -> AsyncGenerator[deployment_pb2.Deployment, None]:
+        """Yields how a deployment is, each time that changes, until a condition holds."""
         async with asyncio.timeout(self.patience):
             watch = self.deployments.WatchDeployments(WatchRequest())
             async for message in watch:
-                if message.upserted.name == name and condition(message.upserted):
-                    watch.cancel()
-                    return message.upserted
+                if message.upserted.name == name:
+                    yield message.upserted
+                    if condition(message.upserted):
+                        watch.cancel()
+                        return
         raise AssertionError
 
     async def gone(self, name: str = NAME) -> None:
@@ -336,15 +356,24 @@ async def neighbours(settings: DeployerSettings) -> AsyncGenerator[FakeRegistry,
 
 @asynccontextmanager
 async def connected(
-    settings: DeployerSettings, registry: FakeRegistry, patience: float = Deployer.patience
+    settings: DeployerSettings,
+    registry: FakeRegistry,
+    patience: float = Deployer.patience,
+    subject: str = "users/ada",
 ) -> AsyncGenerator[Deployer, None]:
     """Speaks to a deployer."""
 
     async def tokens() -> str:
-        return make_token("admin")
+        return make_token("admin", subject=subject)
 
     async with open_channel(settings.address, tokens) as channel:
         yield Deployer(settings, channel, registry, patience)
+
+
+@pytest.fixture(scope="session")
+def connect_as() -> Callable[[Deployer, str], AbstractAsyncContextManager[Deployer]]:
+    """Speaks to a deployer that runs as somebody else."""
+    return lambda deployer, subject: connected(deployer.settings, deployer.registry, deployer.patience, subject)
 
 
 StartDeployer = Callable[..., AbstractAsyncContextManager[Deployer]]

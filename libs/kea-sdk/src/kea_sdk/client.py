@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from kea_sdk.reference import Reference, belongs_to, checked_id
 from kea_sdk.registry import Registry
 from kea_sdk.resources import Deployment, Endpoint, LogLine, Rollout, Token
 from kea_sdk.rollout import Rollouts
+from kea_sdk.running import running
 from kea_sdk.settings import ClientSettings, read_settings
 
 DEPLOY_SECONDS = 600.0
@@ -86,26 +87,34 @@ class Client(ModelCalls):
         self,
         reference: str,
         *,
-        replicas: int = 1,
+        replicas: int | None = None,
         endpoint: str | None = None,
+        pod_template: Mapping[str, Any] | None = None,
+        autoscaling: Mapping[str, Any] | None = None,
         wait: bool = True,
         timeout: float = DEPLOY_SECONDS,
         report: Report = lambda _step: None,
     ) -> Rollout:
         """Brings a model version up, moves the endpoint to it once it serves, and takes down what it replaces.
 
-        No request fails on the way. Where the version does not come up, what served before goes on. The version that
-        serves already only gets its number of replicas changed.
+        No request fails on the way. Where the version does not come up, what served before goes on. Of the version that
+        serves already, only what is said here of how it runs is changed.
 
         Args:
             reference: `MODEL`, `MODEL:NUMBER` or `MODEL@ALIAS`.
-            replicas: how many processes serve it.
+            replicas: how many serve it. None: one, or as many as there are; as many as the load asks for with
+                autoscaling.
             endpoint: the name callers use. None: the model's.
+            pod_template: what is asked of a cluster for each replica, `kea.deployer.v1.PodTemplate` by the names of its
+                fields, for example `{"resource_requests": {"cpu": "2"}}`.
+            autoscaling: `kea.deployer.v1.Autoscaling`, for example `{"min_replica_count": 1, "max_replica_count": 5,
+                "target_cpu_percent": 70}`.
             wait: False returns at once: a new endpoint then answers when it can, one that is there is not moved.
             timeout: seconds, for everything.
             report: told of each step.
 
         Raises:
+            InvalidArgument: pod_template or autoscaling is not as it has to be.
             DeploymentFailed: it did not come up; `logs` tells more.
             Aborted: someone else changed the endpoint meanwhile.
             DeadlineExceeded: it took longer; deploying again waits on.
@@ -113,10 +122,10 @@ class Client(ModelCalls):
         parsed = Reference.parse(reference)
         name = checked_id(endpoint or parsed.model, "endpoint's name")
         version = self._registry.version(parsed.name(self.project))
-        rollouts = self._rollouts(report)
+        rollouts, wanted = self._rollouts(report), running(replicas, pod_template, autoscaling)
         if not wait:
-            return rollouts.begin(version, name, replicas)
-        return rollouts.deploy(version, name, replicas, Deadline(timeout))
+            return rollouts.begin(version, name, wanted)
+        return rollouts.deploy(version, name, wanted, Deadline(timeout))
 
     def undeploy(self, endpoint: str, *, wait: bool = True, timeout: float = 60.0) -> tuple[str, ...]:
         """Deletes an endpoint, then its deployments; also those that never got as far as serving it.

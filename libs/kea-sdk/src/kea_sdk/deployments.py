@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from google.protobuf import duration_pb2, field_mask_pb2
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
@@ -58,24 +58,22 @@ class Deployments:
                 return found
             request.page_token = page.next_page_token
 
-    def create(self, deployment: str, model_version: str, replicas: int) -> Operation:
-        """Begins to bring a model version up."""
+    def create(self, deployment: str, model_version: str, wanted: deployment_pb2.Deployment) -> Operation:
+        """Begins to bring a model version up, run as is wanted."""
         request = deployment_service_pb2.CreateDeploymentRequest(
-            parent=self._parent,
-            deployment_id=deployment,
-            deployment=deployment_pb2.Deployment(model_version=model_version, replica_count=replicas),
-            request_id=str(uuid.uuid4()),
+            parent=self._parent, deployment_id=deployment, deployment=wanted, request_id=str(uuid.uuid4())
         )
+        request.deployment.model_version = model_version
         return self._gateway.call(self._stub.CreateDeployment, request, repeatable=True)
 
-    def scale(self, found: deployment_pb2.Deployment, replicas: int) -> Operation:
-        """Begins to change the number of replicas."""
-        wanted = deployment_pb2.Deployment(name=found.name, replica_count=replicas, etag=found.etag)
+    def update(
+        self, found: deployment_pb2.Deployment, wanted: deployment_pb2.Deployment, paths: Sequence[str]
+    ) -> Operation:
+        """Begins to change how one runs."""
         request = deployment_service_pb2.UpdateDeploymentRequest(
-            deployment=wanted,
-            update_mask=field_mask_pb2.FieldMask(paths=["replica_count"]),
-            request_id=str(uuid.uuid4()),
+            deployment=wanted, update_mask=field_mask_pb2.FieldMask(paths=paths), request_id=str(uuid.uuid4())
         )
+        request.deployment.name, request.deployment.etag = found.name, found.etag
         return self._gateway.call(self._stub.UpdateDeployment, request, repeatable=True)
 
     def delete(self, deployment: str) -> Operation | None:

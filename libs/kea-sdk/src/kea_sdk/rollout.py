@@ -18,6 +18,7 @@ from kea_sdk.endpoints import Endpoints
 from kea_sdk.errors import DeadlineExceeded, DeploymentFailed, KeaClientError, Unavailable
 from kea_sdk.reference import deployment_id
 from kea_sdk.resources import Rollout
+from kea_sdk.running import differing
 
 LOG_LINES = 30
 """Last lines kept of a deployment that failed: it is deleted, and they with it."""
@@ -40,7 +41,11 @@ class Rollouts:
         self._report = report
 
     def deploy(
-        self, version: model_version_pb2.ModelVersion, endpoint: str, replicas: int, deadline: Deadline
+        self,
+        version: model_version_pb2.ModelVersion,
+        endpoint: str,
+        wanted: deployment_pb2.Deployment,
+        deadline: Deadline,
     ) -> Rollout:
         """Deploys, and returns once all requests of the endpoint go to the version.
 
@@ -56,12 +61,12 @@ class Rollouts:
         begun = None
         if found is None:
             self._report(f"bringing {name} up")
-            begun = self._deployments.create(name, version.name, replicas)
+            begun = self._deployments.create(name, version.name, wanted)
         try:
             if begun is not None:
                 self._await_created(begun, name, deadline)
             elif found is not None:
-                self._resume(found, replicas, deadline)
+                self._resume(found, wanted, deadline)
             moved = self._move(before, endpoint, name, deadline)
         except DeadlineExceeded as error:
             problem = f"{error}; it goes on coming up: deploy again to wait on, or undeploy"
@@ -80,14 +85,16 @@ class Rollouts:
             replaced=replaced,
         )
 
-    def begin(self, version: model_version_pb2.ModelVersion, endpoint: str, replicas: int) -> Rollout:
+    def begin(
+        self, version: model_version_pb2.ModelVersion, endpoint: str, wanted: deployment_pb2.Deployment
+    ) -> Rollout:
         """Begins to bring a version up and does not wait. A new endpoint is made at once; one there is stays."""
         before = self._endpoints.find(endpoint)
         name, found = self._place(version, endpoint, before)
         if found is None:
-            self._deployments.create(name, version.name, replicas)
-        elif found.replica_count != replicas:
-            self._deployments.scale(found, replicas)
+            self._deployments.create(name, version.name, wanted)
+        elif changed := differing(found, wanted):
+            self._deployments.update(found, wanted, changed)
         if before is None:
             before = self._endpoints.create(endpoint, name)
         return Rollout(
@@ -127,12 +134,12 @@ class Rollouts:
             raise self._failure(name, error) from error
         self._await_active(name, deadline)
 
-    def _resume(self, found: deployment_pb2.Deployment, replicas: int, deadline: Deadline) -> None:
+    def _resume(self, found: deployment_pb2.Deployment, wanted: deployment_pb2.Deployment, deadline: Deadline) -> None:
         name = convert.last(found.name)
-        if found.replica_count != replicas:
-            self._report(f"changing {name} to {replicas} replicas")
-            operation = self._deployments.scale(found, replicas)
-            self._deployments.wait(operation, deadline, f"changing {name} to {replicas} replicas", self._report)
+        if changed := differing(found, wanted):
+            what = f"changing {name}'s {', '.join(field.replace('_', ' ') for field in changed)}"
+            self._report(what)
+            self._deployments.wait(self._deployments.update(found, wanted, changed), deadline, what, self._report)
         self._await_active(name, deadline)
 
     def _await_active(self, name: str, deadline: Deadline) -> None:
@@ -180,7 +187,7 @@ class Rollouts:
             found = self._deployments.find(name)
             if found is None or found.state == State.STATE_FAILED:
                 raise self._failure(name, None)
-            return False
+            return found.state == State.STATE_IDLE and not seen.reconciling
 
         patiently(look, deadline, f"publishing endpoint {endpoint}")
         return seen

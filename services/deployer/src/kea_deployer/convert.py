@@ -7,17 +7,20 @@ from datetime import datetime
 
 from google.protobuf import empty_pb2, timestamp_pb2
 from kea.common.v1 import condition_pb2
-from kea.deployer.v1 import deployment_pb2, deployment_service_pb2
+from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, pod_template_pb2
 from kea.registry.v1 import model_version_pb2
 from kea_core.operations import Operation as OperationMessage
 from kea_core.status import to_status
 from kea_openapi.convert import from_proto as signature_from_proto
 from kea_openapi.signature import to_json as signature_to_json
 
+from kea_deployer.domain.autoscaling import Autoscaling
 from kea_deployer.domain.deployment import Condition, Deployment, ModelVersion, Replica, ReplicaState, State
 from kea_deployer.domain.errors import DeploymentFailed
 from kea_deployer.domain.log_line import LogLine
 from kea_deployer.domain.operation import Operation, Verb
+from kea_deployer.domain.pod_template import PodTemplate, SecretKey, Toleration, Variable
+from kea_deployer.domain.wanted import Wanted
 
 BATCH_BYTES = 1024 * 1024
 """Size at which a message of a log stream is sent; messages must stay below 8 MiB."""
@@ -64,6 +67,78 @@ def deployment_to_proto(deployment: Deployment) -> deployment_pb2.Deployment:
         update_time=time_to_proto(deployment.update_time),
         etag=deployment.etag,
         image=status.image,
+        pod_template=_pod_template_to_proto(deployment.pod_template),
+        autoscaling=None if deployment.autoscaling is None else _autoscaling_to_proto(deployment.autoscaling),
+        managed_by=deployment.managed_by,
+    )
+
+
+def wanted_from_proto(message: deployment_pb2.Deployment) -> Wanted:
+    """Returns what a caller says about how a deployment runs."""
+    return Wanted(
+        replica_count=message.replica_count if message.HasField("replica_count") else None,
+        pod_template=_pod_template(message.pod_template) if message.HasField("pod_template") else None,
+        autoscaling=_autoscaling(message.autoscaling) if message.HasField("autoscaling") else None,
+    )
+
+
+def _pod_template(message: pod_template_pb2.PodTemplate) -> PodTemplate:
+    return PodTemplate(
+        resource_requests=dict(message.resource_requests),
+        resource_limits=dict(message.resource_limits),
+        node_selector=dict(message.node_selector),
+        tolerations=tuple(Toleration(entry.key, entry.value, entry.effect) for entry in message.tolerations),
+        environment=tuple(map(_variable, message.environment)),
+        labels=dict(message.labels),
+        annotations=dict(message.annotations),
+    )
+
+
+def _variable(message: pod_template_pb2.EnvironmentVariable) -> Variable:
+    secret = SecretKey(message.secret.name, message.secret.key) if message.HasField("secret") else None
+    return Variable(message.name, message.value, secret)
+
+
+def _pod_template_to_proto(template: PodTemplate) -> pod_template_pb2.PodTemplate | None:
+    if template == PodTemplate():
+        return None
+    variables: list[pod_template_pb2.EnvironmentVariable] = []
+    for variable in template.environment:
+        made = pod_template_pb2.EnvironmentVariable(name=variable.name)
+        if variable.secret is None:
+            made.value = variable.value
+        else:
+            made.secret.name, made.secret.key = variable.secret.name, variable.secret.key
+        variables.append(made)
+    return pod_template_pb2.PodTemplate(
+        resource_requests=template.resource_requests,
+        resource_limits=template.resource_limits,
+        node_selector=template.node_selector,
+        tolerations=[
+            pod_template_pb2.Toleration(key=entry.key, value=entry.value, effect=entry.effect)
+            for entry in template.tolerations
+        ],
+        environment=variables,
+        labels=template.labels,
+        annotations=template.annotations,
+    )
+
+
+def _autoscaling(message: pod_template_pb2.Autoscaling) -> Autoscaling:
+    return Autoscaling(
+        min_replica_count=message.min_replica_count,
+        max_replica_count=message.max_replica_count,
+        target_cpu_percent=message.target_cpu_percent,
+        target_requests_per_second=message.target_requests_per_second,
+    )
+
+
+def _autoscaling_to_proto(autoscaling: Autoscaling) -> pod_template_pb2.Autoscaling:
+    return pod_template_pb2.Autoscaling(
+        min_replica_count=autoscaling.min_replica_count,
+        max_replica_count=autoscaling.max_replica_count,
+        target_cpu_percent=autoscaling.target_cpu_percent,
+        target_requests_per_second=autoscaling.target_requests_per_second,
     )
 
 

@@ -12,7 +12,7 @@ from kea_core.operations import Operation
 from kea_core.pages import page_token, read_page
 from kea_core.resource_name import parse_name
 
-from kea_deployer.convert import deployment_to_proto, lines_to_proto, operation_to_proto
+from kea_deployer.convert import deployment_to_proto, lines_to_proto, operation_to_proto, wanted_from_proto
 from kea_deployer.domain.deployments import Deployments
 from kea_deployer.domain.ports import DeploymentStore, Logs
 
@@ -35,7 +35,8 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
         begun = await self._deployments.create(
             f"{request.parent}/deployments/{request.deployment_id}",
             request.deployment.model_version,
-            request.deployment.replica_count if request.deployment.HasField("replica_count") else None,
+            wanted_from_proto(request.deployment),
+            managed_by=request.deployment.managed_by,
             validate_only=request.validate_only,
             request_id=request.request_id,
             digest=digest_of("CreateDeployment", request),
@@ -65,11 +66,11 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
     async def UpdateDeployment(
         self, request: deployment_service_pb2.UpdateDeploymentRequest, context: Context
     ) -> Operation:
-        """Changes the number of replicas."""
+        """Changes how many replicas there are, and how they run."""
         del context
         begun = await self._deployments.update(
             request.deployment.name,
-            request.deployment.replica_count if request.deployment.HasField("replica_count") else None,
+            wanted_from_proto(request.deployment),
             list(request.update_mask.paths),
             etag=request.deployment.etag,
             validate_only=request.validate_only,

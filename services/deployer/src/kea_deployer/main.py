@@ -66,7 +66,7 @@ async def run(
         opened = await _open_platform(settings, registry, logs, known, queue.wake, stack)
         reconciler = Reconciler(store, opened.platform, queue, clock=utc_now)
         house = Housekeeping(store, feed.forget_old, opened.tidy, clock=utc_now)
-        deployments = Deployments(store, registry, wake=queue.wake, clock=utc_now)
+        deployments = Deployments(store, registry, check=opened.platform.check, wake=queue.wake, clock=utc_now)
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier)
         services = _services(DeploymentServicer(deployments, store, opened.logs), OperationServicer(Operations(store)))

@@ -219,3 +219,47 @@ async def test_a_watch_tells_changes_and_resumes_where_it_was(start_deployer: An
         assert (await resumed.read()).deleted == helpers.NAME
         resumed.cancel()
         deployer.registry.sending.set()
+
+
+async def test_what_only_a_cluster_can_give_is_refused_on_one_machine(start_deployer: Any, helpers: Any) -> None:
+    async with start_deployer() as deployer:
+        deployer.registry.put()
+        template: dict[str, Any] = {"pod_template": {"resource_limits": {"nvidia.com/gpu": "1"}}}
+        scaling: dict[str, Any] = {
+            "autoscaling": {"min_replica_count": 1, "max_replica_count": 2, "target_cpu_percent": 50}
+        }
+        refusal = (grpc.StatusCode.FAILED_PRECONDITION, "NOT_ON_THIS_PLATFORM")
+        for wanted in (template, scaling):
+            assert await helpers.refused(deployer.create(wanted=wanted)) == refusal
+        await deployer.created()
+        for wanted in (template, scaling):
+            change = deployment_pb2.Deployment(name=helpers.NAME, **wanted)
+            assert await helpers.refused(deployer.update(change)) == refusal
+        wrong = {"pod_template": {"resource_limits": {"memory": "much"}}}
+        out_of_bounds = (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_OUT_OF_BOUNDS")
+        assert await helpers.refused(deployer.create(f"{helpers.NAME}-2", wanted=wrong)) == out_of_bounds
+        nothing = await deployer.ended(await deployer.update(deployment_pb2.Deployment(name=helpers.NAME)))
+        assert unpacked(nothing, deployment_pb2.Deployment()).replica_count == 1
+
+
+async def test_what_a_custom_resource_manages_is_the_operators_alone(
+    start_deployer: Any, helpers: Any, connect_as: Any
+) -> None:
+    managed = {"managed_by": "team-a/echo"}
+    async with start_deployer() as deployer, connect_as(deployer, "serviceAccounts/operator") as operator:
+        deployer.registry.put()
+        assert await helpers.refused(deployer.create(wanted=managed)) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "MANAGED_BY_RESERVED",
+        )
+        await deployer.created(f"{helpers.NAME}-2")
+        await operator.ended(await operator.create(wanted=managed))
+        assert (await deployer.get()).managed_by == "team-a/echo"
+        for change in (deployer.scale(2), deployer.delete()):
+            assert await helpers.refused(change) == (grpc.StatusCode.FAILED_PRECONDITION, "MANAGED_BY_RESOURCE")
+        theirs = f"{helpers.NAME}-2"
+        for change in (operator.scale(2, theirs), operator.delete(theirs)):
+            assert await helpers.refused(change) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_MANAGED")
+        await operator.ended(await operator.scale(2))
+        await operator.delete()
+        await deployer.gone()

@@ -32,6 +32,9 @@ class ScriptedPlatform:
         self.applied: list[Deployment] = []
         self.next: Callable[[Deployment, datetime], Plan] = lambda deployment, _: Plan(deployment.status)
 
+    def check(self, deployment: Deployment) -> None:
+        del deployment
+
     def plan(self, deployment: Deployment, now: datetime) -> Plan:
         self.planned.put_nowait(deployment.name)
         return self.next(deployment, now)

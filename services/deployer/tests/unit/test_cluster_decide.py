@@ -58,7 +58,9 @@ def made(helpers: Any) -> Any:
         deployment = helpers.make_deployment(wanted=wanted, **{"image": "r/a@sha256:0", **status})
         addresses = {f"echo-{number}": f"10.0.0.{number}" for number in ready}
         observation = Observation(objects, pods, addresses, refusal)
-        return decide(deployment, preparation, observation, WANTED, helpers.NOON, refusal=refused, patience=PATIENCE)
+        return decide(
+            *(deployment, preparation, observation, WANTED, wanted, helpers.NOON), refusal=refused, patience=PATIENCE
+        )
 
     return decided
 
@@ -191,10 +193,10 @@ def test_what_the_cluster_refuses_is_told(made: Any) -> None:
 def test_nothing_is_put_before_the_image_is_there(helpers: Any) -> None:
     observation = Observation({}, (), {}, "")
     deployment = helpers.make_deployment()
-    plan = decide(deployment, BUILDING, observation, [], helpers.NOON, refusal=None, patience=PATIENCE)
+    plan = decide(deployment, BUILDING, observation, [], 1, helpers.NOON, refusal=None, patience=PATIENCE)
     assert (plan.actions, plan.status.step) == ((), "pushing the image")
     failed = Preparation(artifact_ready=True, failure=Failure("ENVIRONMENT_FAILED", "no such package", final=True))
-    plan = decide(deployment, failed, observation, [], helpers.NOON, refusal=None, patience=PATIENCE)
+    plan = decide(deployment, failed, observation, [], 1, helpers.NOON, refusal=None, patience=PATIENCE)
     assert problem(plan) == ("ENVIRONMENT_FAILED", "no such package")
     assert (plan.status.state, plan.status.reconciling) == (State.FAILED, False)
 
@@ -204,7 +206,7 @@ def test_why_there_is_no_image_is_told_in_its_own_reason(helpers: Any, reason: s
     failed = Preparation(artifact_ready=True, failure=Failure(reason, "no", final=True))
     observation = Observation({}, (), {}, "")
     deployment = helpers.make_deployment()
-    plan = decide(deployment, failed, observation, [], helpers.NOON, refusal=None, patience=PATIENCE)
+    plan = decide(deployment, failed, observation, [], 1, helpers.NOON, refusal=None, patience=PATIENCE)
     assert problem(plan) == (reason, "no")
 
 

@@ -19,7 +19,10 @@ from kea_deployer.cluster.drift import covers
 from kea_deployer.cluster.names import SELECTOR, deployment_of, labels_of, object_name
 from kea_deployer.cluster.objects import objects_of
 from kea_deployer.cluster.observation import observe
+from kea_deployer.cluster.scaling import wanted_replicas
 from kea_deployer.cluster.settings import ClusterSettings
+from kea_deployer.domain.autoscaling import Autoscaling
+from kea_deployer.domain.pod_template import PodTemplate, SecretKey, Toleration, Variable
 from kea_deployer.settings import DeployerSettings
 
 TARGET = Target.parse("linux/amd64", "3.11")
@@ -41,9 +44,14 @@ def settings(**changes: Any) -> DeployerSettings:
     )
 
 
-def made(helpers: Any, **changes: Any) -> dict[str, dict[str, Any]]:
-    deployment = helpers.make_deployment(wanted=2, image=IMAGE)
-    return {item["kind"]: item for item in objects_of(deployment, settings(**changes), TARGET)}
+def made(helpers: Any, asked: dict[str, Any] | None = None, **changes: Any) -> dict[str, dict[str, Any]]:
+    deployment = replace(helpers.make_deployment(wanted=2, image=IMAGE), **(asked or {}))
+    return {item["kind"]: item for item in objects_of(deployment, 2, settings(**changes), TARGET)}
+
+
+def container_of(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return container
 
 
 @given(IDS, IDS)
@@ -103,14 +111,83 @@ def test_the_spec_is_the_deployments_own_and_pods_follow_it(helpers: Any) -> Non
     spec = json.loads(objects["ConfigMap"]["data"]["spec.json"])
     assert (spec["deployment"], spec["directory"], spec["http"]) == (helpers.NAME, "/kea/model", "0.0.0.0:8080")
     deployment = helpers.make_deployment(image=IMAGE)
-    other = objects_of(deployment, replace(settings(), drain_seconds=20.0), TARGET)[-1]
+    other = objects_of(deployment, 1, replace(settings(), drain_seconds=20.0), TARGET)[-1]
     annotations = [item["spec"]["template"]["metadata"]["annotations"] for item in (objects["Deployment"], other)]
     assert annotations[0] != annotations[1]
+
+
+def test_what_is_asked_for_replicas_is_in_their_pods(helpers: Any) -> None:
+    template = PodTemplate(
+        resource_requests={"cpu": "2"},
+        resource_limits={"memory": "4Gi", "nvidia.com/gpu": "1"},
+        node_selector={"pool": "gpu"},
+        tolerations=(Toleration("gpu", "yes", "NoSchedule"), Toleration("spot"), Toleration()),
+        environment=(Variable("LEVEL", "3"), Variable("TOKEN", secret=SecretKey("model-hub", "token"))),
+        labels={"team": "a", "app.example/x": "y"},
+        annotations={"note": "n"},
+    )
+    objects = made(helpers, {"pod_template": template})
+    pod, container = objects["Deployment"]["spec"]["template"], container_of(objects)
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": "256Mi"},
+        "limits": {"memory": "4Gi", "nvidia.com/gpu": "1"},
+    }
+    assert pod["spec"]["nodeSelector"] == {"pool": "gpu"}
+    assert pod["spec"]["tolerations"] == [
+        {"operator": "Equal", "key": "gpu", "value": "yes", "effect": "NoSchedule"},
+        {"operator": "Exists", "key": "spot"},
+        {"operator": "Exists"},
+    ]
+    assert {"name": "LEVEL", "value": "3"} in container["env"]
+    reference = {"secretKeyRef": {"name": "model-hub", "key": "token"}}
+    assert {"name": "TOKEN", "valueFrom": reference} in container["env"]
+    assert pod["metadata"]["labels"].items() >= {"team": "a", "app.example/x": "y", **labels_of(helpers.NAME)}.items()
+    assert pod["metadata"]["annotations"]["note"] == "n"
+    assert objects["Deployment"]["spec"]["selector"] == {"matchLabels": labels_of(helpers.NAME)}
+
+
+@pytest.mark.parametrize(
+    ("template", "requests", "limits"),
+    [
+        (PodTemplate(resource_limits={"memory": "128Mi"}), {"cpu": "100m", "memory": "128Mi"}, {"memory": "128Mi"}),
+        (PodTemplate(resource_requests={"memory": "2Gi"}), {"cpu": "100m", "memory": "2Gi"}, {"memory": "2Gi"}),
+    ],
+)
+def test_the_platforms_figures_give_way_to_the_deployments(
+    helpers: Any, template: PodTemplate, requests: dict[str, str], limits: dict[str, str]
+) -> None:
+    objects = made(helpers, {"pod_template": template}, memory_limit="1Gi")
+    assert container_of(objects)["resources"] == {"requests": requests, "limits": limits}
+
+
+def test_autoscaling_is_an_autoscaler_while_anything_shall_serve(helpers: Any) -> None:
+    scaling = Autoscaling(1, 5, target_cpu_percent=70, target_requests_per_second=20)
+    assert "HorizontalPodAutoscaler" not in made(helpers)
+    assert "HorizontalPodAutoscaler" not in made(helpers, {"autoscaling": scaling, "replica_count": 0})
+    spec = made(helpers, {"autoscaling": scaling})["HorizontalPodAutoscaler"]["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 5)
+    assert spec["scaleTargetRef"] == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": object_name(helpers.NAME),
+    }
+    assert [metric["type"] for metric in spec["metrics"]] == ["Resource", "Pods"]
+
+
+@pytest.mark.parametrize(("count", "there", "expected"), [(1, None, 2), (1, 1, 2), (1, 3, 3), (1, 9, 5), (0, 3, 0)])
+def test_the_autoscalers_number_is_kept_within_its_bounds(
+    helpers: Any, count: int, there: int | None, expected: int
+) -> None:
+    deployment = replace(helpers.make_deployment(), replica_count=count, autoscaling=Autoscaling(2, 5, 70))
+    objects = {} if there is None else {"Deployment": {"metadata": {}, "spec": {"replicas": there}}}
+    assert wanted_replicas(deployment, observe(objects, [], [])) == expected
 
 
 def test_settings_say_what_is_missing() -> None:
     with pytest.raises(SettingsError, match="namespace must be set"):
         settings(namespace="")
+    with pytest.raises(SettingsError, match="secret_prefix is empty"):
+        settings(secret_prefix="")
     with pytest.raises(SettingsError, match="base must be set"):
         replace(settings(), images=ImageSettings(repository="r/x"))
     with pytest.raises(SettingsError, match="images are made for linux/amd64, linux/arm64"):

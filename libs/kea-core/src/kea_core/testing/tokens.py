@@ -17,8 +17,8 @@ def jwks_of() -> str:
     return json.dumps({"keys": [OKPAlgorithm.to_jwk(_KEY.public_key(), as_dict=True) | {"kid": "test"}]})
 
 
-def make_token(*roles: str) -> str:
-    """Returns a token of `users/ada` with these roles, good for a minute."""
+def make_token(*roles: str, subject: str = "users/ada") -> str:
+    """Returns a token with these roles, good for a minute."""
     now = int(time.time())
-    claims = {"iss": "kea", "aud": "kea", "sub": "users/ada", "jti": "1", "iat": now, "exp": now + 60, "roles": roles}
+    claims = {"iss": "kea", "aud": "kea", "sub": subject, "jti": "1", "iat": now, "exp": now + 60, "roles": roles}
     return jwt.encode(claims, _KEY, algorithm="EdDSA", headers={"kid": "test"})

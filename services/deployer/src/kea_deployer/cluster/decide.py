@@ -37,6 +37,7 @@ def decide(
     preparation: Preparation,
     observation: Observation,
     wanted: Sequence[Object],
+    wanted_replicas: int,
     now: datetime,
     *,
     refusal: Failure | None,
@@ -49,6 +50,7 @@ def decide(
         preparation: how far the image is.
         observation: what is on the cluster.
         wanted: the objects that ought to be there, in the order in which they are made.
+        wanted_replicas: how many replicas ought to be there now.
         now: the present.
         refusal: why the cluster took one of them not; None where it took all.
         patience: how long a pod may wait for a node.
@@ -58,7 +60,7 @@ def decide(
     replicas = _replicas(deployment, observation)
     diagnosis = diagnose(observation, refusal, now, patience)
     return Plan(
-        status=_status(deployment, preparation, replicas, diagnosis, now),
+        status=_status(deployment, preparation, replicas, wanted_replicas, diagnosis, now),
         actions=tuple(_changes(observation, wanted)) if wanted else (),
         again_time=None if diagnosis is None else diagnosis.again_time,
     )
@@ -134,12 +136,13 @@ def _status(
     deployment: Deployment,
     preparation: Preparation,
     replicas: tuple[Replica, ...],
+    wanted: int,
     diagnosis: Diagnosis | None,
     now: datetime,
 ) -> Status:
     before = deployment.status
     ready = sum(replica.state is ReplicaState.READY for replica in replicas)
-    settled = ready == deployment.replica_count == len(replicas) and preparation.environment_ready
+    settled = ready == wanted == len(replicas) and preparation.environment_ready
     stuck = diagnosis is not None and diagnosis.stuck
     failed = stuck or preparation.failure is not None
     if ready:
@@ -160,7 +163,7 @@ def _status(
             _environment(before, preparation, now),
             replicas_ready(
                 before,
-                f"{ready} of {deployment.replica_count} ready",
+                f"{ready} of {wanted} ready",
                 failure,
                 now,
                 holds=True if settled else False if stuck else None,

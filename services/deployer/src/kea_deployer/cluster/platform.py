@@ -31,8 +31,10 @@ from kea_deployer.cluster.names import SELECTOR, object_name
 from kea_deployer.cluster.objects import KINDS, objects_of
 from kea_deployer.cluster.observation import Observation, observe
 from kea_deployer.cluster.pod_logs import PodLogs
+from kea_deployer.cluster.scaling import wanted_replicas
 from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import Deployment
+from kea_deployer.domain.errors import SecretNotAllowed
 from kea_deployer.domain.plan import Action, Failure, Plan
 from kea_deployer.provision.artifacts import Archives, Artifacts
 from kea_deployer.provision.content import Directories
@@ -91,6 +93,17 @@ class ClusterPlatform:
                 self._notice(name)
             self._early.clear()
 
+    def check(self, deployment: Deployment) -> None:
+        """Refuses variables from Secrets that are not models' to read.
+
+        Raises:
+            SecretNotAllowed: there is one.
+        """
+        prefix = self._settings.cluster.secret_prefix
+        for variable in deployment.pod_template.environment:
+            if variable.secret is not None and not variable.secret.name.startswith(prefix):
+                raise SecretNotAllowed(variable.name, variable.secret.name, prefix)
+
     def plan(self, deployment: Deployment, now: datetime) -> Plan:
         """Compares what is wanted with what is on the cluster, as far as that is known."""
         if not all(informer.synced.is_set() for informer in self._informers.values()):
@@ -100,11 +113,14 @@ class ClusterPlatform:
         image = deployment.status.image or self._preparations.ground(deployment.name) or ""
         known = replace(deployment, status=replace(deployment.status, image=image))
         refused = self._refusals.get(deployment.name)
+        observation = self._observe(deployment.name)
+        replicas = wanted_replicas(known, observation)
         plan = decide(
             known,
             preparation,
-            self._observe(deployment.name),
-            objects_of(known, self._settings, self._target) if image else [],
+            observation,
+            objects_of(known, replicas, self._settings, self._target) if image else [],
+            replicas,
             now,
             refusal=None if refused is None else refused[0],
             patience=timedelta(seconds=self._settings.cluster.unschedulable_seconds),

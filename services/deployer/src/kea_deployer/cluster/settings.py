@@ -17,6 +17,8 @@ class ClusterSettings:
     """Where models' objects are. It belongs to KEA alone, and may be the deployer's own."""
     pull_secret: str = ""
     """Name of the secret with which nodes pull models' images; empty: none."""
+    secret_prefix: str = "model-"  # noqa: S105 - of names
+    """Begin of the names of Secrets that variables of models may come from: other Secrets are not theirs to read."""
     gateway_namespace: str = ""
     """Namespace of the gateway: only its pods may call models (NetworkPolicy). Empty: whoever can reach them may."""
     drain_delay_seconds: int = 5
@@ -35,4 +37,7 @@ class ClusterSettings:
     def __post_init__(self) -> None:
         if self.drain_delay_seconds < 1:
             problem = f"drain_delay_seconds is {self.drain_delay_seconds}; expected at least 1"
+            raise SettingsError(problem)
+        if not self.secret_prefix:
+            problem = "secret_prefix is empty; expected the begin of the names of Secrets that models may read"
             raise SettingsError(problem)

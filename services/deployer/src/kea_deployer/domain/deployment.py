@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from kea_core.resource_name import parse_name
+
+from kea_deployer.domain.autoscaling import Autoscaling
+from kea_deployer.domain.pod_template import PodTemplate
 
 DEFAULT_REPLICAS = 1
 
@@ -127,6 +130,11 @@ class Deployment:
     status: Status
     create_time: datetime
     update_time: datetime
+    pod_template: PodTemplate = field(default_factory=PodTemplate)
+    autoscaling: Autoscaling | None = None
+    """Steers the number of replicas while `replica_count`, which then is the fewest, is not 0."""
+    managed_by: str = ""
+    """The custom resource that manages it, `{namespace}/{name}`; empty: none does."""
 
     @property
     def etag(self) -> str:

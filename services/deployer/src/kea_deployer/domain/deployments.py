@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kea_core.clock import Clock
-from kea_core.errors import EtagMismatch, UpdateMaskInvalid
+from kea_core.errors import EtagMismatch
+from kea_core.managed import check_change, check_making
 from kea_core.pages import Page
 from kea_core.resource_name import parse_name
 
@@ -14,18 +15,32 @@ from kea_deployer.domain.deployment import DEFAULT_REPLICAS, Deployment, State, 
 from kea_deployer.domain.errors import DeploymentDeleting, DeploymentNotFound, ModelProjectMismatch, OperationNotFound
 from kea_deployer.domain.operation import Operation, Verb, advanced
 from kea_deployer.domain.ports import DeploymentStore, DeploymentTransaction, ModelVersions
-
-MUTABLE = ("replica_count",)
+from kea_deployer.domain.wanted import Wanted
 
 
 class Deployments:
-    """The use cases; each is one transaction. They write what is wanted; `wake` tells whoever makes it so."""
+    """The use cases; each is one transaction. They write what is wanted; `wake` tells whoever makes it so.
+
+    Args:
+        store: where deployments are kept.
+        models: the registry.
+        check: raises where the platform cannot do what is wanted.
+        wake: told of each that is to be looked at.
+        clock: tells the time.
+    """
 
     def __init__(
-        self, store: DeploymentStore, models: ModelVersions, *, wake: Callable[[str], None], clock: Clock
+        self,
+        store: DeploymentStore,
+        models: ModelVersions,
+        *,
+        check: Callable[[Deployment], None],
+        wake: Callable[[str], None],
+        clock: Clock,
     ) -> None:
         self._store = store
         self._models = models
+        self._check = check
         self._wake = wake
         self._clock = clock
 
@@ -33,8 +48,9 @@ class Deployments:
         self,
         name: str,
         model_version: str,
-        replica_count: int | None,
+        wanted: Wanted,
         *,
+        managed_by: str,
         validate_only: bool,
         request_id: str,
         digest: str,
@@ -45,7 +61,10 @@ class Deployments:
             OperationNotFound: the same request began one that has been deleted.
             DeploymentExists: the name is taken.
             ModelProjectMismatch: the model is of another project.
+            FieldOutOfBounds: see `Wanted.applied_to`; the platform checks more.
+            ManagedByReserved: it is not the caller's to say who manages it.
         """
+        check_making(managed_by)
         async with self._store.reading() as transaction:
             before = await _repeated(transaction, request_id, digest)
         if before is not None:
@@ -58,12 +77,15 @@ class Deployments:
         deployment = Deployment(
             name=name,
             model=model,
-            replica_count=DEFAULT_REPLICAS if replica_count is None else replica_count,
+            replica_count=DEFAULT_REPLICAS,
             wanted_revision=0,
             status=Status(),
             create_time=now,
             update_time=now,
+            managed_by=managed_by,
         )
+        deployment = wanted.applied_to(deployment, ())
+        self._check(deployment)
         operation = Operation.begin(name, Verb.CREATE, now)
         async with self._store.transaction(commit=not validate_only) as transaction:
             # Again, now that writers wait: the same request may have run between the two transactions.
@@ -98,7 +120,7 @@ class Deployments:
     async def update(
         self,
         name: str,
-        replica_count: int | None,
+        wanted: Wanted,
         paths: Sequence[str],
         *,
         etag: str,
@@ -106,17 +128,16 @@ class Deployments:
         request_id: str,
         digest: str,
     ) -> tuple[Operation, Deployment | None]:
-        """Changes the number of replicas; what has failed is tried again.
+        """Changes how many replicas there are, and how they run; what has failed is tried again.
 
         Raises:
             DeploymentNotFound: there is none.
             DeploymentDeleting: it is being taken down.
             EtagMismatch: it has changed since the caller read it.
             UpdateMaskInvalid: a path cannot be changed.
+            FieldOutOfBounds: see `Wanted.applied_to`; the platform checks more.
+            ManagedByResource, NotManaged: it is not the caller's to change.
         """
-        for path in paths:
-            if path not in (*MUTABLE, "*"):
-                raise UpdateMaskInvalid(path, MUTABLE)
         now = self._clock()
         operation = Operation.begin(name, Verb.UPDATE, now)
         async with self._store.transaction(commit=not validate_only) as transaction:
@@ -124,6 +145,7 @@ class Deployments:
             if before is not None:
                 return before
             deployment = await _found(transaction, name)
+            check_change(name, deployment.managed_by)
             _match(deployment, etag)
             if deployment.deleting:
                 raise DeploymentDeleting(name)
@@ -131,14 +153,12 @@ class Deployments:
             if status.state is State.FAILED:
                 # Its replicas are those that failed: what is tried again begins from nothing.
                 status = Status()
-            count = DEFAULT_REPLICAS if replica_count is None else replica_count
-            changed = replace(deployment, replica_count=count, status=status, update_time=now)
-            same = count == deployment.replica_count and status.state is deployment.status.state
-            if same and status.problem is None:
+            changed = wanted.applied_to(deployment, paths)
+            self._check(changed)
+            if changed == deployment and status.state is deployment.status.state and status.problem is None:
                 operation = advanced(operation, deployment, now)
-                changed = deployment
             else:
-                changed = await transaction.replace(changed, wanted=True)
+                changed = await transaction.replace(replace(changed, status=status, update_time=now), wanted=True)
             await transaction.put_operation(operation)
             await transaction.remember(request_id, digest, operation.name)
         return self._begun(operation, changed, validate_only=validate_only)
@@ -149,11 +169,13 @@ class Deployments:
         Raises:
             DeploymentNotFound: there is none.
             EtagMismatch: it has changed since the caller read it.
+            ManagedByResource, NotManaged: it is not the caller's to delete.
         """
         now = self._clock()
         operation = Operation.begin(name, Verb.DELETE, now)
         async with self._store.transaction(commit=not validate_only) as transaction:
             deployment = await _found(transaction, name)
+            check_change(name, deployment.managed_by)
             _match(deployment, etag)
             for other in await transaction.unfinished(name):
                 if other.verb is Verb.DELETE:

@@ -49,6 +49,27 @@ class DeploymentFailed(FailedPrecondition):
         self.reason = reason
 
 
+class NotOnThisPlatform(FailedPrecondition):
+    """What is asked for is a cluster's to give, and replicas are processes of this machine."""
+
+    reason = "NOT_ON_THIS_PLATFORM"
+
+    def __init__(self, name: str) -> None:
+        field = f"deployment.{name}"
+        super().__init__(f"{field} needs platform kubernetes; here replicas are processes of one machine", field=field)
+
+
+class SecretNotAllowed(InvalidArgument):
+    """A variable comes from a Secret that is not models' to read."""
+
+    reason = "SECRET_NOT_ALLOWED"
+
+    def __init__(self, variable: str, secret: str, prefix: str) -> None:
+        description = f"is {secret!r} for {variable}; expected a name that begins with {prefix}"
+        field = "deployment.pod_template.environment.secret.name"
+        super().__init__(f"{field} {description}", violations=[FieldViolation(field, description)], secret=secret)
+
+
 class OperationNotFound(NotFound):
     """There is no operation of that name."""
 

@@ -55,6 +55,14 @@ class Plan:
 class Platform(Protocol):
     """Where replicas run."""
 
+    def check(self, deployment: Deployment) -> None:
+        """Checks that what is wanted can be had here.
+
+        Raises:
+            KeaError: it cannot.
+        """
+        ...
+
     def plan(self, deployment: Deployment, now: datetime) -> Plan:
         """Compares what is wanted with what is."""
         ...

@@ -19,7 +19,9 @@ from kea_core.task_scope import TaskScope
 
 from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import Deployment, Replica, ReplicaState
+from kea_deployer.domain.errors import NotOnThisPlatform
 from kea_deployer.domain.plan import Action, Plan
+from kea_deployer.domain.pod_template import PodTemplate
 from kea_deployer.local.actions import Drain, Kill, Start
 from kea_deployer.local.decide import decide
 from kea_deployer.local.environments import Environments, environment_name
@@ -77,6 +79,17 @@ class LocalPlatform:
             tasks=tasks,
             notice=notice,
         )
+
+    def check(self, deployment: Deployment) -> None:
+        """Refuses what only a cluster can give.
+
+        Raises:
+            NotOnThisPlatform: that was asked for.
+        """
+        if deployment.pod_template == PodTemplate() and deployment.autoscaling is None:
+            return
+        name = "pod_template" if deployment.autoscaling is None else "autoscaling"
+        raise NotOnThisPlatform(name)
 
     async def open(self, deployments: Sequence[Deployment]) -> None:
         """Makes directories, finds the replicas that an earlier deployer left running, and ends those nobody knows."""

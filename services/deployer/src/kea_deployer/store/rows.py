@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,10 @@ import sqlalchemy as sa
 from kea_core.clock import as_utc
 from kea_core.resource_name import parse_name
 
+from kea_deployer.domain.autoscaling import Autoscaling
 from kea_deployer.domain.deployment import Condition, Deployment, ModelVersion, Replica, ReplicaState, State, Status
 from kea_deployer.domain.operation import Operation, Verb
+from kea_deployer.domain.pod_template import PodTemplate, SecretKey, Toleration, Variable
 
 
 def of_deployment(deployment: Deployment) -> dict[str, Any]:
@@ -35,6 +38,9 @@ def of_deployment(deployment: Deployment) -> dict[str, Any]:
         "step": status.step,
         "conditions": [_of_condition(condition) for condition in status.conditions],
         "image": status.image,
+        "pod_template": asdict(deployment.pod_template),
+        "autoscaling": None if deployment.autoscaling is None else asdict(deployment.autoscaling),
+        "managed_by": deployment.managed_by,
         "create_time": deployment.create_time,
         "update_time": deployment.update_time,
     }
@@ -64,7 +70,24 @@ def deployment(row: sa.Row[Any], replicas: Iterable[sa.Row[Any]]) -> Deployment:
         ),
         create_time=as_utc(row.create_time),
         update_time=as_utc(row.update_time),
+        pod_template=_pod_template(row.pod_template),
+        autoscaling=None if row.autoscaling is None else Autoscaling(**row.autoscaling),
+        managed_by=row.managed_by,
     )
+
+
+def _pod_template(entry: dict[str, Any]) -> PodTemplate:
+    plain = {key: value for key, value in entry.items() if key not in ("environment", "tolerations")}
+    return PodTemplate(
+        **plain,
+        tolerations=tuple(Toleration(**toleration) for toleration in entry.get("tolerations", ())),
+        environment=tuple(_variable(variable) for variable in entry.get("environment", ())),
+    )
+
+
+def _variable(entry: dict[str, Any]) -> Variable:
+    secret = entry["secret"]
+    return Variable(entry["name"], entry["value"], None if secret is None else SecretKey(**secret))
 
 
 def of_replica(deployment: str, replica: Replica) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from kea.common.v1 import condition_pb2 as kea_dot_common_dot_v1_dot_condition__pb2
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
+from kea.deployer.v1 import pod_template_pb2 as kea_dot_deployer_dot_v1_dot_pod__template__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kea/deployer/v1/deployment.proto\x12\x0fkea.deployer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dkea/common/v1/condition.proto\x1a\x1bkea/common/v1/options.proto\"\xc0\x06\n\nDeployment\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\xb0\x01\n\rmodel_version\x18\x02 \x01(\tB\x98\x01\xe2\x41\x02\x02\x05\xca\xf3\x18\x8e\x01\x1a\x8b\x01projects/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/models/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/versions/([1-9][0-9]{0,17}|[a-z]([a-z0-9-]{0,61}[a-z0-9])?)\x12(\n\rreplica_count\x18\x03 \x01(\x05\x42\x0c\xe2\x41\x01\x01\xca\xf3\x18\x04 \x00(@H\x00\x88\x01\x01\x12\x36\n\x05state\x18\x04 \x01(\x0e\x32!.kea.deployer.v1.Deployment.StateB\x04\xe2\x41\x01\x03\x12\x19\n\x0breconciling\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x32\n\nconditions\x18\x06 \x03(\x0b\x32\x18.kea.common.v1.ConditionB\x04\xe2\x41\x01\x03\x12\x30\n\x08replicas\x18\x07 \x03(\x0b\x32\x18.kea.deployer.v1.ReplicaB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\n \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12\x13\n\x05image\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\"z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_CREATING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x12\n\x0eSTATE_DELETING\x10\x04\x12\x0e\n\nSTATE_IDLE\x10\x05:]\xea\x41Z\n\x12kea.dev/Deployment\x12+projects/{project}/deployments/{deployment}*\x0b\x64\x65ployments2\ndeploymentB\x10\n\x0e_replica_count\"\xf9\x02\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.kea.deployer.v1.Replica.State\x12\x14\n\x0chttp_address\x18\x03 \x01(\t\x12\x14\n\x0cgrpc_address\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\x12\x15\n\rrestart_count\x18\x06 \x01(\x05\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crestart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x15\n\x11STATE_BACKING_OFF\x10\x03\x12\x12\n\x0eSTATE_DRAINING\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\"~\n\x1b\x44\x65ploymentOperationMetadata\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0c\n\x04verb\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x08LogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07replica\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kea/deployer/v1/deployment.proto\x12\x0fkea.deployer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dkea/common/v1/condition.proto\x1a\x1bkea/common/v1/options.proto\x1a\"kea/deployer/v1/pod_template.proto\"\xf5\x07\n\nDeployment\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\xb0\x01\n\rmodel_version\x18\x02 \x01(\tB\x98\x01\xe2\x41\x02\x02\x05\xca\xf3\x18\x8e\x01\x1a\x8b\x01projects/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/models/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/versions/([1-9][0-9]{0,17}|[a-z]([a-z0-9-]{0,61}[a-z0-9])?)\x12(\n\rreplica_count\x18\x03 \x01(\x05\x42\x0c\xe2\x41\x01\x01\xca\xf3\x18\x04 \x00(@H\x00\x88\x01\x01\x12\x36\n\x05state\x18\x04 \x01(\x0e\x32!.kea.deployer.v1.Deployment.StateB\x04\xe2\x41\x01\x03\x12\x19\n\x0breconciling\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x32\n\nconditions\x18\x06 \x03(\x0b\x32\x18.kea.common.v1.ConditionB\x04\xe2\x41\x01\x03\x12\x30\n\x08replicas\x18\x07 \x03(\x0b\x32\x18.kea.deployer.v1.ReplicaB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\n \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12\x13\n\x05image\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x38\n\x0cpod_template\x18\x0c \x01(\x0b\x32\x1c.kea.deployer.v1.PodTemplateB\x04\xe2\x41\x01\x01\x12\x37\n\x0b\x61utoscaling\x18\r \x01(\x0b\x32\x1c.kea.deployer.v1.AutoscalingB\x04\xe2\x41\x01\x01\x12@\n\nmanaged_by\x18\x0e \x01(\tB,\xe2\x41\x02\x01\x05\xca\xf3\x18#\x1a![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}\"z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_CREATING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x12\n\x0eSTATE_DELETING\x10\x04\x12\x0e\n\nSTATE_IDLE\x10\x05:]\xea\x41Z\n\x12kea.dev/Deployment\x12+projects/{project}/deployments/{deployment}*\x0b\x64\x65ployments2\ndeploymentB\x10\n\x0e_replica_count\"\xf9\x02\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.kea.deployer.v1.Replica.State\x12\x14\n\x0chttp_address\x18\x03 \x01(\t\x12\x14\n\x0cgrpc_address\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\x12\x15\n\rrestart_count\x18\x06 \x01(\x05\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crestart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x15\n\x11STATE_BACKING_OFF\x10\x03\x12\x12\n\x0eSTATE_DRAINING\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\"~\n\x1b\x44\x65ploymentOperationMetadata\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0c\n\x04verb\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x08LogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07replica\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,18 +59,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPLOYMENT'].fields_by_name['etag']._serialized_options = b'\342A\001\001\312\363\030\002\020@'
   _globals['_DEPLOYMENT'].fields_by_name['image']._loaded_options = None
   _globals['_DEPLOYMENT'].fields_by_name['image']._serialized_options = b'\342A\001\003'
+  _globals['_DEPLOYMENT'].fields_by_name['pod_template']._loaded_options = None
+  _globals['_DEPLOYMENT'].fields_by_name['pod_template']._serialized_options = b'\342A\001\001'
+  _globals['_DEPLOYMENT'].fields_by_name['autoscaling']._loaded_options = None
+  _globals['_DEPLOYMENT'].fields_by_name['autoscaling']._serialized_options = b'\342A\001\001'
+  _globals['_DEPLOYMENT'].fields_by_name['managed_by']._loaded_options = None
+  _globals['_DEPLOYMENT'].fields_by_name['managed_by']._serialized_options = b'\342A\002\001\005\312\363\030#\032![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}'
   _globals['_DEPLOYMENT']._loaded_options = None
   _globals['_DEPLOYMENT']._serialized_options = b'\352AZ\n\022kea.dev/Deployment\022+projects/{project}/deployments/{deployment}*\013deployments2\ndeployment'
-  _globals['_DEPLOYMENT']._serialized_start=207
-  _globals['_DEPLOYMENT']._serialized_end=1039
-  _globals['_DEPLOYMENT_STATE']._serialized_start=804
-  _globals['_DEPLOYMENT_STATE']._serialized_end=926
-  _globals['_REPLICA']._serialized_start=1042
-  _globals['_REPLICA']._serialized_end=1419
-  _globals['_REPLICA_STATE']._serialized_start=1291
-  _globals['_REPLICA_STATE']._serialized_end=1419
-  _globals['_DEPLOYMENTOPERATIONMETADATA']._serialized_start=1421
-  _globals['_DEPLOYMENTOPERATIONMETADATA']._serialized_end=1547
-  _globals['_LOGENTRY']._serialized_start=1549
-  _globals['_LOGENTRY']._serialized_end=1632
+  _globals['_DEPLOYMENT']._serialized_start=243
+  _globals['_DEPLOYMENT']._serialized_end=1256
+  _globals['_DEPLOYMENT_STATE']._serialized_start=1021
+  _globals['_DEPLOYMENT_STATE']._serialized_end=1143
+  _globals['_REPLICA']._serialized_start=1259
+  _globals['_REPLICA']._serialized_end=1636
+  _globals['_REPLICA_STATE']._serialized_start=1508
+  _globals['_REPLICA_STATE']._serialized_end=1636
+  _globals['_DEPLOYMENTOPERATIONMETADATA']._serialized_start=1638
+  _globals['_DEPLOYMENTOPERATIONMETADATA']._serialized_end=1764
+  _globals['_LOGENTRY']._serialized_start=1766
+  _globals['_LOGENTRY']._serialized_end=1849
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ from google.api import resource_pb2 as _resource_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from kea.common.v1 import condition_pb2 as _condition_pb2
 from kea.common.v1 import options_pb2 as _options_pb2
+from kea.deployer.v1 import pod_template_pb2 as _pod_template_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -15,7 +16,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Deployment(_message.Message):
-    __slots__ = ("name", "model_version", "replica_count", "state", "reconciling", "conditions", "replicas", "create_time", "update_time", "etag", "image")
+    __slots__ = ("name", "model_version", "replica_count", "state", "reconciling", "conditions", "replicas", "create_time", "update_time", "etag", "image", "pod_template", "autoscaling", "managed_by")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Deployment.State]
@@ -41,6 +42,9 @@ class Deployment(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
+    POD_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    AUTOSCALING_FIELD_NUMBER: _ClassVar[int]
+    MANAGED_BY_FIELD_NUMBER: _ClassVar[int]
     name: str
     model_version: str
     replica_count: int
@@ -52,7 +56,10 @@ class Deployment(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     etag: str
     image: str
-    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[str] = ..., replica_count: _Optional[int] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., image: _Optional[str] = ...) -> None: ...
+    pod_template: _pod_template_pb2.PodTemplate
+    autoscaling: _pod_template_pb2.Autoscaling
+    managed_by: str
+    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[str] = ..., replica_count: _Optional[int] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., image: _Optional[str] = ..., pod_template: _Optional[_Union[_pod_template_pb2.PodTemplate, _Mapping]] = ..., autoscaling: _Optional[_Union[_pod_template_pb2.Autoscaling, _Mapping]] = ..., managed_by: _Optional[str] = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("id", "state", "http_address", "grpc_address", "pid", "restart_count", "start_time", "restart_time")

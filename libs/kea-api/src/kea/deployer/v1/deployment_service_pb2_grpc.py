@@ -81,12 +81,15 @@ class DeploymentServiceServicer:
     def CreateDeployment(self, request, context):
         """Begins to bring a model version up. The operation is done when the deployment
         serves (response: the Deployment) or cannot (error: FAILED_PRECONDITION
-        `MODEL_LOAD_FAILED`, `ENVIRONMENT_FAILED`, `ARTIFACT_FAILED`).
+        `MODEL_LOAD_FAILED`, `ENVIRONMENT_FAILED`, `ARTIFACT_FAILED`; where replicas
+        are pods also `BASE_IMAGE_UNSUITABLE`, and what keeps pods from running).
 
         Errors: ALREADY_EXISTS `DEPLOYMENT_EXISTS`; NOT_FOUND `MODEL_NOT_FOUND`,
         `MODEL_VERSION_NOT_FOUND`, `MODEL_ALIAS_NOT_FOUND`; INVALID_ARGUMENT
-        `MODEL_PROJECT_MISMATCH`, `REQUEST_ID_REUSED`; FAILED_PRECONDITION
-        `MODEL_VERSION_UNUSABLE` where this deployer is older than the version.
+        `MODEL_PROJECT_MISMATCH`, `REQUEST_ID_REUSED`, `SECRET_NOT_ALLOWED`,
+        `MANAGED_BY_RESERVED`; FAILED_PRECONDITION `MODEL_VERSION_UNUSABLE` where this
+        deployer is older than the version, `NOT_ON_THIS_PLATFORM` where replicas are
+        processes of one machine and something is asked of a cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,11 +114,14 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateDeployment(self, request, context):
-        """Changes the number of replicas. The operation is done when they all serve.
+        """Changes the number of replicas, or how they run: then each is replaced, and the
+        old ones serve until the new ones do. The operation is done when they all serve.
 
         Errors: NOT_FOUND `DEPLOYMENT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
-        INVALID_ARGUMENT `UPDATE_MASK_INVALID`, `REQUEST_ID_REUSED`;
-        FAILED_PRECONDITION `DEPLOYMENT_DELETING`.
+        INVALID_ARGUMENT `UPDATE_MASK_INVALID`, `REQUEST_ID_REUSED`,
+        `SECRET_NOT_ALLOWED`; FAILED_PRECONDITION `DEPLOYMENT_DELETING`,
+        `NOT_ON_THIS_PLATFORM`, `MANAGED_BY_RESOURCE` where a custom resource manages it,
+        `NOT_MANAGED` where one that does not would change it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +131,8 @@ class DeploymentServiceServicer:
         """Takes a deployment down: its replicas drain, then it is gone. The operation's
         response is google.protobuf.Empty.
 
-        Errors: NOT_FOUND `DEPLOYMENT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`.
+        Errors: NOT_FOUND `DEPLOYMENT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
+        FAILED_PRECONDITION `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
