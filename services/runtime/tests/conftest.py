@@ -58,7 +58,16 @@ class Starter:
     started: list[Running]
     python: str = sys.executable
 
-    def start(self, *, wait: bool = True, python: str | None = None, layer: Path | None = None, **spec: Any) -> Running:
+    def start(
+        self,
+        *,
+        wait: bool = True,
+        python: str | None = None,
+        layer: Path | None = None,
+        packages: Path | None = None,
+        **spec: Any,
+    ) -> Running:
+        """Starts one; with `packages`, as in an image: the interpreter's own are not the model's."""
         home = self.directory / str(len(self.started))
         home.mkdir()
         addresses = {key: spec.get(key) or f"127.0.0.1:{free_port()}" for key in ("http", "grpc")}
@@ -74,7 +83,10 @@ class Starter:
         }
         (home / "spec.json").write_text(json.dumps(document))
         chosen = str(layer or self.layer)
-        command = [python or self.python, "-I", f"{chosen}/kea_runtime/bootstrap.py", "--layer", chosen]
+        program, options = f"{chosen}/kea_runtime/bootstrap.py", ["--layer", chosen]
+        command = [python or self.python, "-I", program, *options]
+        if packages is not None:
+            command = [python or self.python, "-I", "-S", program, "--packages", str(packages), *options]
         with (home / "stderr").open("w") as stderr:
             process = subprocess.Popen([*command, "--spec", str(home / "spec.json")], stderr=stderr, text=True)  # noqa: S603 - our own command
         running = Running(process, addresses["http"], addresses["grpc"], home / "ready.json", home / "stderr")

@@ -39,6 +39,30 @@ class Versions:
 """
 
 
+IN_AN_IMAGE = """
+import importlib.util
+import sys
+
+import click
+import numpy as np
+
+import from_pth
+
+
+class Sees:
+    def see(self, x: np.ndarray):
+        strangers = ("pytest", "sklearn", "grpc", "httptools", "orjson")
+        seen = {
+            "click": [click.__version__, click.__file__],
+            "numpy": np.__file__,
+            "path": sys.path,
+            "found": [name for name in strangers if name in sys.modules or importlib.util.find_spec(name)],
+            "pth": [from_pth.__file__, getattr(sys, "told_by_pth", None)],
+        }
+        return x * 2, seen
+"""
+
+
 ALONE = """
 import numpy as np
 
@@ -96,6 +120,45 @@ def test_a_model_sees_its_own_versions_of_the_runtimes_packages(starter: Any, re
     with triton.InferenceServerClient(running.grpc) as client:
         assert b"7.1.2" in client.infer("m", []).as_numpy("seen")[0]
     assert running.stop() == 0
+
+
+@pytest.mark.timeout(300)
+def test_in_an_image_a_model_sees_its_packages_and_nothing_else(starter: Any, real_layer: Path, tmp_path: Path) -> None:
+    packages, (here, extra) = tmp_path / "packages", (tmp_path / name for name in ("model", "extra"))
+    target = ("--python", sys.executable, "--target", str(packages))
+    uv("pip", "install", *target, *layer.BASE_REQUIREMENTS, "click==7.1.2")
+    for directory in (here, extra):
+        directory.mkdir()
+    (packages / "extra.pth").write_text(f"{extra}\nimport sys; sys.told_by_pth = 'a line'\n")
+    (extra / "from_pth.py").write_text("")
+    (here / "model.py").write_text(IN_AN_IMAGE)
+    x = {"name": "x", "tensor": {"datatype": "FP64", "shape": [-1]}}
+    outputs = [{**x, "name": "y"}, {"name": "seen", "json_schema": {"type": "object"}}]
+    signature = {"default_method": "see", "methods": [{"name": "see", "inputs": [x], "outputs": outputs}]}
+    spec: dict[str, Any] = {"framework": "python", "entrypoint": "model.py:Sees", "directory": str(here)}
+    running = starter.start(packages=packages, layer=real_layer, signature=signature, **spec)
+
+    answer = httpx.post(f"{running.url}/models/m/see", json={"x": [1.5]}, trust_env=False).json()
+    seen = answer["seen"]
+    assert answer["y"] == [3.0]
+    assert seen["click"] == ["7.1.2", str(packages / "click" / "__init__.py")]
+    assert seen["numpy"] == str(packages / "numpy" / "__init__.py")
+    assert seen["found"] == []
+    assert seen["pth"] == [str(extra / "from_pth.py"), "a line"]
+    assert {str(packages), str(extra)} < set(seen["path"])
+    assert not [entry for entry in seen["path"] if "site-packages" in entry or entry.startswith(str(real_layer))]
+    with triton.InferenceServerClient(running.grpc) as client:
+        sent = triton.InferInput("x", [1], "FP64").set_data_from_numpy(np.ones(1))
+        assert client.infer("m", [sent]).as_numpy("y").tolist() == [2.0]
+    assert running.stop() == 0
+
+
+@pytest.mark.timeout(60)
+def test_packages_that_are_not_there_are_told_to_whoever_waits(starter: Any, tmp_path: Path) -> None:
+    running = starter.start(wait=False, packages=tmp_path / "none", framework="python")
+    assert running.process.wait(30) == 78
+    assert running.state()["reason"] == "RUNTIME_LOAD_FAILED"
+    assert str(tmp_path / "none") in running.state()["message"]
 
 
 @pytest.mark.timeout(300)

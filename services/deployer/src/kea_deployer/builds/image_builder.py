@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from kea_oci.transfer import Origin, Progress, pull, push
 from kea_deployer.builds.contents import PACKAGES, PYTHON_LABEL, RUNTIME, model_entries, run_of
 from kea_deployer.builds.errors import BaseImageUnsuitable
 from kea_deployer.builds.layer_cache import LayerCache, layer_key
-from kea_deployer.builds.packages import Packages
+from kea_deployer.builds.packages import Packages, remove_bytecode
 from kea_deployer.builds.registries import Registries
 from kea_deployer.builds.target import Target
 from kea_deployer.domain.deployment import ModelVersion
@@ -162,9 +163,9 @@ class ImageBuilder:
 
     async def _package_layer(self, lock: str, target: Target, note: Note) -> Layer:
         async def make() -> Layer:
-            with TemporaryDirectory(dir=self._scratch) as directory:
-                await self._packages.lay_out(lock, target, Path(directory), note)
-                return await self._write(Path(directory), PACKAGES, "packages", target, note)
+            async with self._directory() as directory:
+                await self._packages.lay_out(lock, target, directory, note)
+                return await self._write(directory, PACKAGES, "packages", target, note)
 
         return await self._cache.get(layer_key("packages", lock, str(target), target.compiles), make)
 
@@ -173,10 +174,10 @@ class ImageBuilder:
 
         async def make() -> Layer:
             lock = await self._packages.resolve(lines, target, note)
-            with TemporaryDirectory(dir=self._scratch) as directory:
-                await self._packages.lay_out(lock, target, Path(directory), note)
+            async with self._directory() as directory:
+                await self._packages.lay_out(lock, target, directory, note)
                 await self._uv.run_program(runtime_sources(directory), note)
-                return await self._write(Path(directory), RUNTIME, "model server", target, note)
+                return await self._write(directory, RUNTIME, "model server", target, note)
 
         # Not by what the requirements come to: a patch of grpcio must not make all models' images anew.
         return await self._cache.get(layer_key("runtime", self._recipe.digest, str(target), target.compiles), make)
@@ -192,9 +193,19 @@ class ImageBuilder:
         key = layer_key("model", model.name, model.sha256, model.framework, model.entrypoint, model.signature, lock)
         return await self._cache.get(key, make)
 
+    @asynccontextmanager
+    async def _directory(self) -> AsyncGenerator[Path]:
+        directory = TemporaryDirectory(dir=self._scratch)
+        try:
+            yield Path(directory.name)
+        finally:
+            await asyncio.to_thread(directory.cleanup)  # of thousands of files
+
     async def _write(self, directory: Path, place: str, comment: str, target: Target, note: Note) -> Layer:
         if target.compiles:
             await self._packages.compile(directory, place, note)
+        else:
+            await asyncio.to_thread(remove_bytecode, directory)  # the runtime's sources come with this Python's
 
         def write() -> Layer:
             entries = entries_of(directory, place.lstrip("/"))

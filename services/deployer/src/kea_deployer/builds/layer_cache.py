@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,10 +18,10 @@ from kea_oci.documents import Descriptor
 from kea_oci.errors import BadImageDocument
 from kea_oci.layer import Layer
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when layers of the same making come out otherwise."""
 YOUNG_SECONDS = 3600.0
-"""How long a blob that no layer names is left alone: a build may be about to name it."""
+"""How long a blob that no layer names is left alone: a build may be about to name it, or to push it."""
 
 
 def layer_key(*parts: object) -> str:
@@ -40,12 +42,14 @@ class LayerCache:
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tidying = threading.Lock()
+        """Held so that no layer goes between being found and being used."""
 
     async def get(self, key: str, make: Callable[[], Awaitable[Layer]]) -> Layer:
         """Returns the layer of that key; where there is none it is made. What `make` raises is passed on."""
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
-            known = await asyncio.to_thread(self._read, key)
+            known = await asyncio.to_thread(self._use, key)
             if known is None:
                 known = await make()
                 await asyncio.to_thread(self._write, key, known)
@@ -59,10 +63,15 @@ class LayerCache:
             layer = Layer(described, document["diff_id"], document["comment"])
         except (OSError, ValueError, KeyError, TypeError, BadImageDocument):
             return None
-        if not self.store.has(layer.descriptor):
-            return None
-        os.utime(path)  # used now: the longest unused go first
-        return layer
+        return layer if self.store.has(layer.descriptor) else None
+
+    def _use(self, key: str) -> Layer | None:
+        with self._tidying:
+            layer = self._read(key)
+            if layer is not None:
+                os.utime(self._directory / key)  # used now: the longest unused go first
+                os.utime(self.store.path(layer.descriptor.digest))  # young again: whoever asked is about to push it
+            return layer
 
     def _write(self, key: str, layer: Layer) -> None:
         document = {"descriptor": layer.descriptor.to_json(), "diff_id": layer.diff_id, "comment": layer.comment}
@@ -72,7 +81,12 @@ class LayerCache:
 
     async def tidy(self, max_bytes: int) -> None:
         """Forgets the layers that were not used for longest until the others have at most so many bytes."""
-        await asyncio.to_thread(self._tidy, max_bytes)
+
+        def tidy() -> None:
+            with self._tidying:
+                self._tidy(max_bytes)
+
+        await asyncio.to_thread(tidy)
 
     def _tidy(self, max_bytes: int) -> None:
         kept, total = set[str](), 0
@@ -86,5 +100,6 @@ class LayerCache:
                 kept.add(digest)
         young = time.time() - YOUNG_SECONDS
         for blob in self.store.path("").iterdir():
-            if f"sha256:{blob.name}" not in kept and blob.stat().st_mtime < young:
-                blob.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # drafts come and go meanwhile
+                if f"sha256:{blob.name}" not in kept and blob.stat().st_mtime < young:
+                    blob.unlink()

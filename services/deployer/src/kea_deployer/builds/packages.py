@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import csv
+import hashlib
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kea_deployer.builds.target import Target
 from kea_deployer.provision.uv import Note, Uv
+
+_WRAPPED = re.compile(rb"#!/bin/sh\n'''exec' [^\n]* \"\$0\" \"\$@\"\n' '''\n")
+"""How uv, as pip, names an interpreter whose path is too long for `#!`, or has spaces: shell and Python read it."""
 
 
 class Packages:
@@ -70,16 +77,47 @@ class Packages:
         await self._uv.run_program([sys.executable, "-m", "kea_deployer.builds.bytecode", str(directory), place], note)
 
 
+def remove_bytecode(directory: Path) -> None:
+    """Removes what Python compiled: it names the place where, and the time when."""
+    for cache in list(directory.rglob("__pycache__")):
+        shutil.rmtree(cache)
+
+
 def _make_portable(directory: Path, target: Target) -> None:
     """Removes what depends on where and by what the packages were laid out."""
     for lock in directory.glob("*.lock"):
         lock.unlink()
-    for cache in list(directory.rglob("__pycache__")):
-        shutil.rmtree(cache)
-    interpreter = f"#!{sys.executable}\n".encode()
+    remove_bytecode(directory)
+    changed: dict[str, bytes] = {}
     for script in (directory / "bin").glob("*"):
         if script.is_file() and not script.is_symlink():
-            content = script.read_bytes()
-            if content.startswith(interpreter):
-                rest = content.removeprefix(interpreter)
-                script.write_bytes(f"#!/usr/bin/env python{target.python}\n".encode() + rest)
+            rest = _after_interpreter(script.read_bytes())
+            if rest is not None:
+                changed[f"bin/{script.name}"] = f"#!/usr/bin/env python{target.python}\n".encode() + rest
+                script.write_bytes(changed[f"bin/{script.name}"])
+    for record in directory.glob("*.dist-info/RECORD"):
+        _correct(record, changed)
+
+
+def _after_interpreter(script: bytes) -> bytes | None:
+    """Returns what follows where a script names the interpreter it is for; None where it does not."""
+    plain = f"#!{sys.executable}\n".encode()
+    if script.startswith(plain):
+        return script.removeprefix(plain)
+    found = _WRAPPED.match(script)
+    return script[found.end() :] if found else None
+
+
+def _correct(record: Path, changed: Mapping[str, bytes]) -> None:
+    """Writes the hashes and sizes of files that were changed into a distribution's list of files (PEP 376)."""
+    with record.open(newline="") as file:
+        rows = list(csv.reader(file))
+    if not any(row[0] in changed for row in rows if row):
+        return
+    for row in rows:
+        if row and row[0] in changed:
+            content = changed[row[0]]
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+            row[1:] = [f"sha256={digest}", str(len(content))]
+    with record.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
