@@ -24,6 +24,9 @@ ASK_AGAIN_SECONDS = 5.0
 """Time until auth is asked again where it was away and the last token is still good."""
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
+KEEPALIVE_MS = 30_000
+"""Silence after which a peer is asked whether it is still there; `kea_core.server` bears with as much."""
+
 TokenSource = Callable[[], Awaitable[str]]
 """Returns a token that is good for the next call."""
 
@@ -33,7 +36,7 @@ OPTIONS = (
     # A peer that is restarted should be found again at once; the default backs off to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
 )
 
 

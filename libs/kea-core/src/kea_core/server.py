@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from kea_core.access import Authorization, declared
 from kea_core.access_log import AccessLog, CallMetrics
+from kea_core.client import KEEPALIVE_MS
 from kea_core.error_mapping import ErrorMapping
 from kea_core.interceptors import ClosingStreams
 from kea_core.settings import DrainSettings
@@ -91,6 +92,9 @@ async def serve(
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
+            # Watches are quiet for hours; to ask meanwhile more often than every five minutes is an offence by default,
+            # and the connection is ended with all that is on it.
+            ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 3),
             *options,
         ],
     )

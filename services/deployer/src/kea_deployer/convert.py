@@ -70,6 +70,7 @@ def deployment_to_proto(deployment: Deployment) -> deployment_pb2.Deployment:
         pod_template=_pod_template_to_proto(deployment.pod_template),
         autoscaling=None if deployment.autoscaling is None else _autoscaling_to_proto(deployment.autoscaling),
         managed_by=deployment.managed_by,
+        prebuilt_image=deployment.prebuilt_image,
     )
 
 

@@ -37,6 +37,7 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
             request.deployment.model_version,
             wanted_from_proto(request.deployment),
             managed_by=request.deployment.managed_by,
+            prebuilt_image=request.deployment.prebuilt_image,
             validate_only=request.validate_only,
             request_id=request.request_id,
             digest=digest_of("CreateDeployment", request),

@@ -53,11 +53,12 @@ def made(helpers: Any) -> Any:
         objects: Any = THERE,
         refusal: str = "",
         refused: Failure | None = None,
+        rolled_out: bool = True,
         **status: Any,
     ) -> Plan:
         deployment = helpers.make_deployment(wanted=wanted, **{"image": "r/a@sha256:0", **status})
         addresses = {f"echo-{number}": f"10.0.0.{number}" for number in ready}
-        observation = Observation(objects, pods, addresses, refusal)
+        observation = Observation(objects, pods, addresses, refusal, rolled_out=rolled_out)
         return decide(
             *(deployment, preparation, observation, WANTED, wanted, helpers.NOON), refusal=refused, patience=PATIENCE
         )
@@ -191,7 +192,7 @@ def test_what_the_cluster_refuses_is_told(made: Any) -> None:
 
 
 def test_nothing_is_put_before_the_image_is_there(helpers: Any) -> None:
-    observation = Observation({}, (), {}, "")
+    observation = Observation({}, (), {}, "", rolled_out=False)
     deployment = helpers.make_deployment()
     plan = decide(deployment, BUILDING, observation, [], 1, helpers.NOON, refusal=None, patience=PATIENCE)
     assert (plan.actions, plan.status.step) == ((), "pushing the image")
@@ -204,7 +205,7 @@ def test_nothing_is_put_before_the_image_is_there(helpers: Any) -> None:
 @pytest.mark.parametrize("reason", ["REGISTRY_DENIED", "IMAGE_NOT_FOUND", "BASE_IMAGE_UNSUITABLE"])
 def test_why_there_is_no_image_is_told_in_its_own_reason(helpers: Any, reason: str) -> None:
     failed = Preparation(artifact_ready=True, failure=Failure(reason, "no", final=True))
-    observation = Observation({}, (), {}, "")
+    observation = Observation({}, (), {}, "", rolled_out=False)
     deployment = helpers.make_deployment()
     plan = decide(deployment, failed, observation, [], 1, helpers.NOON, refusal=None, patience=PATIENCE)
     assert problem(plan) == (reason, "no")
@@ -230,3 +231,11 @@ def test_numbers_are_kept_and_never_given_twice(made: Any, numbers: list[int], d
     before, after = ({replica.id: replica.number for replica in found} for found in (first, second))
     assert {name: after[name] for name in before} == before
     assert len(set(after.values())) == len(after)
+
+
+def test_it_is_not_settled_before_kubernetes_has_made_of_it_what_is_asked(made: Any) -> None:
+    assert not made(pod(), ready=[1]).status.reconciling
+    replaced = made(pod(), ready=[1], rolled_out=False)
+    assert (replaced.status.state, replaced.status.reconciling) == (State.ACTIVE, True)
+    drifted = made(pod(), ready=[1], objects={**THERE, "Service": {**THERE["Service"], "spec": {"n": 2}}})
+    assert (drifted.status.state, drifted.status.reconciling) == (State.ACTIVE, True)

@@ -297,3 +297,21 @@ def test_why_no_pod_is_made_is_read() -> None:
 def test_the_selector_selects_what_is_labelled() -> None:
     key, _, value = SELECTOR.partition("=")
     assert labels_of("projects/p/deployments/d")[key] == value
+
+
+@pytest.mark.parametrize(
+    ("generation", "seen", "replicas", "updated", "expected"),
+    [(2, 2, 2, 2, True), (2, 1, 2, 2, False), (2, 2, 3, 2, False), (2, 2, 2, 1, False), (1, 1, 0, 0, False)],
+)
+def test_a_workload_is_rolled_out_when_all_its_pods_are_of_its_newest_template(
+    generation: int,
+    seen: int,
+    replicas: int,
+    updated: int,
+    expected: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    status = {"observedGeneration": seen, "replicas": replicas, "updatedReplicas": updated}
+    workload = {"metadata": {"generation": generation}, "spec": {"replicas": 2}, "status": status}
+    assert observe({"Deployment": workload}, [], []).rolled_out is expected
+    idle = {"metadata": {"generation": 1}, "spec": {"replicas": 0}, "status": {"observedGeneration": 1}}
+    assert observe({"Deployment": idle}, [], []).rolled_out

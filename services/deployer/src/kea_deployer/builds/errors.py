@@ -12,3 +12,17 @@ class BaseImageUnsuitable(FailedPrecondition):
 
     def __init__(self, image: str, problem: str) -> None:
         super().__init__(f"base image {image}: {problem}", image=image, problem=problem)
+
+
+class ImagePlatformMissing(FailedPrecondition):
+    """An image that somebody else has made is not for a machine that it should run on."""
+
+    reason = "IMAGE_PLATFORM_MISSING"
+
+    def __init__(self, image: str, platform: str, offered: str) -> None:
+        super().__init__(
+            f"image {image} is not for {platform}, which models run on here, only for {offered}",
+            image=image,
+            platform=platform,
+            offered=offered,
+        )

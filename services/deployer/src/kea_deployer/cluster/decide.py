@@ -59,9 +59,20 @@ def decide(
         return _take_down(deployment, observation)
     replicas = _replicas(deployment, observation)
     diagnosis = diagnose(observation, refusal, now, patience)
+    actions = _changes(observation, wanted) if wanted else []
+    ready = sum(replica.state is ReplicaState.READY for replica in replicas)
+    as_wanted = not actions and observation.rolled_out and ready == wanted_replicas == len(replicas)
     return Plan(
-        status=_status(deployment, preparation, replicas, wanted_replicas, diagnosis, now),
-        actions=tuple(_changes(observation, wanted)) if wanted else (),
+        status=_status(
+            deployment,
+            preparation,
+            replicas,
+            f"{ready} of {wanted_replicas} ready",
+            diagnosis,
+            now,
+            settled=as_wanted and preparation.environment_ready,
+        ),
+        actions=tuple(actions),
         again_time=None if diagnosis is None else diagnosis.again_time,
     )
 
@@ -136,16 +147,16 @@ def _status(
     deployment: Deployment,
     preparation: Preparation,
     replicas: tuple[Replica, ...],
-    wanted: int,
+    readiness: str,
     diagnosis: Diagnosis | None,
     now: datetime,
+    *,
+    settled: bool,
 ) -> Status:
     before = deployment.status
-    ready = sum(replica.state is ReplicaState.READY for replica in replicas)
-    settled = ready == wanted == len(replicas) and preparation.environment_ready
     stuck = diagnosis is not None and diagnosis.stuck
     failed = stuck or preparation.failure is not None
-    if ready:
+    if any(replica.state is ReplicaState.READY for replica in replicas):
         state = State.ACTIVE
     elif settled:
         state = State.IDLE
@@ -163,7 +174,7 @@ def _status(
             _environment(before, preparation, now),
             replicas_ready(
                 before,
-                f"{ready} of {wanted} ready",
+                readiness,
                 failure,
                 now,
                 holds=True if settled else False if stuck else None,

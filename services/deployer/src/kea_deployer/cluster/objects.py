@@ -160,7 +160,7 @@ def _container(deployment: Deployment, settings: DeployerSettings, target: Targe
         "name": CONTAINER,
         "image": deployment.status.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": command_of(target, f"{SPEC_DIRECTORY}/{SPEC_FILE}"),
+        **({} if deployment.prebuilt_image else {"command": command_of(target, f"{SPEC_DIRECTORY}/{SPEC_FILE}")}),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},

@@ -46,6 +46,8 @@ class Observation:
     """IP addresses that EndpointSlices name as ready, by pod."""
     refusal: str
     """Why no more pods are made, in Kubernetes' words; empty where nothing keeps them."""
+    rolled_out: bool
+    """Whether Kubernetes has made of the Deployment all that it asks for: every pod is of its newest template."""
 
     @property
     def empty(self) -> bool:
@@ -57,7 +59,7 @@ def observe(objects: Mapping[str, Object], pods: Iterable[Object], slices: Itera
     """Reads what informers hold of one deployment."""
     workload = objects.get("Deployment") or {}
     read = sorted((_pod(item) for item in pods), key=lambda pod: (pod.start_time is None, pod.start_time, pod.name))
-    return Observation(objects, tuple(read), _ready(slices), _refusal(workload))
+    return Observation(objects, tuple(read), _ready(slices), _refusal(workload), _rolled_out(workload))
 
 
 def _ready(slices: Iterable[Object]) -> dict[str, str]:
@@ -69,6 +71,13 @@ def _ready(slices: Iterable[Object]) -> dict[str, str]:
             if conditions.get("ready") and not conditions.get("terminating") and target.get("kind") == "Pod":
                 found[target["name"]] = endpoint["addresses"][0]
     return found
+
+
+def _rolled_out(workload: Object) -> bool:
+    status = workload.get("status") or {}
+    wanted = (workload.get("spec") or {}).get("replicas", 0)
+    seen = status.get("observedGeneration", 0) >= (workload.get("metadata") or {}).get("generation", 1)
+    return seen and status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted
 
 
 def _refusal(workload: Object) -> str:

@@ -17,9 +17,12 @@ from kea_core.resource_name import parse_name
 from kea_core.task_scope import TaskScope
 from kea_oci.blob_store import BlobStore
 from kea_oci.credentials import read_credentials
+from kea_oci.errors import BadImageReference
+from kea_oci.reference import ImageReference
 
 from kea_deployer.builds.image_builder import ImageBuilder
 from kea_deployer.builds.layer_cache import LayerCache
+from kea_deployer.builds.prebuilt import pin
 from kea_deployer.builds.registries import Registries
 from kea_deployer.cluster.actions import Put, Remove
 from kea_deployer.cluster.api import KubernetesApi, Object, connect
@@ -34,7 +37,7 @@ from kea_deployer.cluster.pod_logs import PodLogs
 from kea_deployer.cluster.scaling import wanted_replicas
 from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import Deployment
-from kea_deployer.domain.errors import SecretNotAllowed
+from kea_deployer.domain.errors import PrebuiltImageInvalid, SecretNotAllowed
 from kea_deployer.domain.plan import Action, Failure, Plan
 from kea_deployer.provision.artifacts import Archives, Artifacts
 from kea_deployer.provision.content import Directories
@@ -94,11 +97,17 @@ class ClusterPlatform:
             self._early.clear()
 
     def check(self, deployment: Deployment) -> None:
-        """Refuses variables from Secrets that are not models' to read.
+        """Refuses variables from Secrets that are not models' to read, and what is no name of an image.
 
         Raises:
-            SecretNotAllowed: there is one.
+            SecretNotAllowed: there is such a variable.
+            PrebuiltImageInvalid: the prebuilt image's name is none.
         """
+        if deployment.prebuilt_image:
+            try:
+                ImageReference.parse(deployment.prebuilt_image)
+            except BadImageReference as error:
+                raise PrebuiltImageInvalid(deployment.prebuilt_image, str(error)) from error
         prefix = self._settings.cluster.secret_prefix
         for variable in deployment.pod_template.environment:
             if variable.secret is not None and not variable.secret.name.startswith(prefix):
@@ -241,11 +250,13 @@ async def open_cluster_platform(
         data = settings.data_directory
         artifacts = Directories(data / "artifacts")
         await artifacts.open()
-        builder, cache = await _open_builder(settings, data / "images", Uv(lifeline, os.environ), stack)
+        registries = _open_registries(settings, stack)
+        targets = settings.images.targets()
+        builder, cache = await _open_builder(settings, data / "images", Uv(lifeline, os.environ), registries)
         tasks = await stack.enter_async_context(TaskScope())
         preparations = Preparations(
             Artifacts(artifacts, archives, max_bytes=settings.max_artifact_bytes),
-            ImageGround(builder),
+            ImageGround(builder, lambda image: pin(image, registries, targets)),
             logs,
             tasks=tasks,
             notice=notice,
@@ -255,13 +266,18 @@ async def open_cluster_platform(
         yield platform, BuildCaches(artifacts, cache, settings.images.max_cache_bytes)
 
 
-async def _open_builder(
-    settings: DeployerSettings, directory: Path, uv: Uv, stack: AsyncExitStack
-) -> tuple[ImageBuilder, LayerCache]:
+def _open_registries(settings: DeployerSettings, stack: AsyncExitStack) -> Registries:
     images = settings.images
     credentials = read_credentials(Path(images.credentials_file)) if images.credentials_file else {}
     registries = Registries(credentials, images.plain_http)
     stack.push_async_callback(registries.close)
+    return registries
+
+
+async def _open_builder(
+    settings: DeployerSettings, directory: Path, uv: Uv, registries: Registries
+) -> tuple[ImageBuilder, LayerCache]:
+    images = settings.images
     scratch = directory / "scratch"
     await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)  # of a deployer that was killed
     await asyncio.to_thread(scratch.mkdir, parents=True)

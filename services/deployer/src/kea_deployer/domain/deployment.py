@@ -135,6 +135,8 @@ class Deployment:
     """Steers the number of replicas while `replica_count`, which then is the fewest, is not 0."""
     managed_by: str = ""
     """The custom resource that manages it, `{namespace}/{name}`; empty: none does."""
+    prebuilt_image: str = ""
+    """An image that somebody else has made for it; empty: one is built."""
 
     @property
     def etag(self) -> str:

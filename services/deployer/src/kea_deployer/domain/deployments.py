@@ -51,6 +51,7 @@ class Deployments:
         wanted: Wanted,
         *,
         managed_by: str,
+        prebuilt_image: str,
         validate_only: bool,
         request_id: str,
         digest: str,
@@ -83,6 +84,7 @@ class Deployments:
             create_time=now,
             update_time=now,
             managed_by=managed_by,
+            prebuilt_image=prebuilt_image,
         )
         deployment = wanted.applied_to(deployment, ())
         self._check(deployment)

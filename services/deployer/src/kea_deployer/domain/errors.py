@@ -70,6 +70,17 @@ class SecretNotAllowed(InvalidArgument):
         super().__init__(f"{field} {description}", violations=[FieldViolation(field, description)], secret=secret)
 
 
+class PrebuiltImageInvalid(InvalidArgument):
+    """What stands for an image is no name of one."""
+
+    reason = "PREBUILT_IMAGE_INVALID"
+
+    def __init__(self, image: str, problem: str) -> None:
+        field = "deployment.prebuilt_image"
+        violations = [FieldViolation(field, problem)]
+        super().__init__(f"{field}: {problem}", violations=violations, image=image, problem=problem)
+
+
 class OperationNotFound(NotFound):
     """There is no operation of that name."""
 

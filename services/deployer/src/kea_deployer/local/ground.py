@@ -9,6 +9,7 @@ from pathlib import Path
 from kea_deployer.domain.deployment import Deployment
 from kea_deployer.local.environments import Environments
 from kea_deployer.local.runtime_layer import Layers
+from kea_deployer.provision.preparations import Fetch
 from kea_deployer.provision.recipe import Recipe, requirements_of, without_passwords
 from kea_deployer.provision.uv import Note
 
@@ -31,13 +32,14 @@ class GroundLayer:
         self._recipe = recipe
 
     async def __call__(
-        self, deployment: Deployment, artifact: Path, *, note: Note, step: Callable[[str], None]
+        self, deployment: Deployment, fetch: Fetch, *, note: Note, step: Callable[[str], None]
     ) -> Ground:
-        """Lays out the environment and the model server's layer.
+        """Fetches the artifact, and lays out the environment and the model server's layer.
 
         Raises:
             UvError: the model's requirements cannot be met.
         """
+        artifact = await fetch()
         step("laying out the environment")
         requirements = requirements_of(deployment.model, self._recipe)
         note(f"environment: {without_passwords(', '.join(requirements))}")

@@ -86,10 +86,14 @@ class LocalPlatform:
         Raises:
             NotOnThisPlatform: that was asked for.
         """
-        if deployment.pod_template == PodTemplate() and deployment.autoscaling is None:
-            return
-        name = "pod_template" if deployment.autoscaling is None else "autoscaling"
-        raise NotOnThisPlatform(name)
+        asked = {
+            "pod_template": deployment.pod_template != PodTemplate(),
+            "autoscaling": deployment.autoscaling is not None,
+            "prebuilt_image": bool(deployment.prebuilt_image),
+        }
+        for name, wanted in asked.items():
+            if wanted:
+                raise NotOnThisPlatform(name)
 
     async def open(self, deployments: Sequence[Deployment]) -> None:
         """Makes directories, finds the replicas that an earlier deployer left running, and ends those nobody knows."""

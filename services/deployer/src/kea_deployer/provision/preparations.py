@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -39,6 +39,10 @@ PASSING = frozenset(
 """What a registry, or auth, that is restarted or has too much to do answers."""
 
 
+Fetch = Callable[[], Awaitable[Path]]
+"""Returns the directory of the model's files, once they are here."""
+
+
 class Refusal(Exception):
     """The ground cannot be laid, and trying the same again cannot help.
 
@@ -53,12 +57,10 @@ class Refusal(Exception):
 
 
 class Lay(Protocol[G_co]):
-    """Lays the ground for a deployment's replicas, once its artifact is here."""
+    """Lays the ground for a deployment's replicas."""
 
-    async def __call__(
-        self, deployment: Deployment, artifact: Path, *, note: Note, step: Callable[[str], None]
-    ) -> G_co:
-        """Returns it; `note` is told of lines for the log, `step` of what is under way.
+    async def __call__(self, deployment: Deployment, fetch: Fetch, *, note: Note, step: Callable[[str], None]) -> G_co:
+        """Returns it; `fetch` gets the artifact, `note` is told of lines for the log, `step` of what is under way.
 
         Raises:
             UvError: the model's requirements cannot be met.
@@ -122,12 +124,15 @@ class Preparations(Generic[G]):
             self._logs.note(deployment.key, line)
 
         def step(text: str) -> None:
-            self._advance(deployment, work, Preparation(step=text, artifact_ready=True))
+            self._advance(deployment, work, replace(work.state, step=text))
 
-        try:
+        async def fetch() -> Path:
             artifact = await self._fetch(deployment, work)
             self._advance(deployment, work, Preparation(artifact_ready=True))
-            ground = await self._lay(deployment, artifact, note=note, step=step)
+            return artifact
+
+        try:
+            ground = await self._lay(deployment, fetch, note=note, step=step)
         except ArtifactError as error:
             self._fail(deployment, work, ARTIFACT_FAILED, str(error))
         except grpc.aio.AioRpcError as error:

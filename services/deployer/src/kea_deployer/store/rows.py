@@ -41,6 +41,7 @@ def of_deployment(deployment: Deployment) -> dict[str, Any]:
         "pod_template": asdict(deployment.pod_template),
         "autoscaling": None if deployment.autoscaling is None else asdict(deployment.autoscaling),
         "managed_by": deployment.managed_by,
+        "prebuilt_image": deployment.prebuilt_image,
         "create_time": deployment.create_time,
         "update_time": deployment.update_time,
     }
@@ -73,6 +74,7 @@ def deployment(row: sa.Row[Any], replicas: Iterable[sa.Row[Any]]) -> Deployment:
         pod_template=_pod_template(row.pod_template),
         autoscaling=None if row.autoscaling is None else Autoscaling(**row.autoscaling),
         managed_by=row.managed_by,
+        prebuilt_image=row.prebuilt_image,
     )
 
 

@@ -28,6 +28,7 @@ DEPLOYMENTS = sa.Table(
     sa.Column("pod_template", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("autoscaling", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("managed_by", sa.String(320), nullable=False, server_default=""),
+    sa.Column("prebuilt_image", sa.String(512), nullable=False, server_default=""),
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
 )

@@ -16,7 +16,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Deployment(_message.Message):
-    __slots__ = ("name", "model_version", "replica_count", "state", "reconciling", "conditions", "replicas", "create_time", "update_time", "etag", "image", "pod_template", "autoscaling", "managed_by")
+    __slots__ = ("name", "model_version", "replica_count", "state", "reconciling", "conditions", "replicas", "create_time", "update_time", "etag", "image", "pod_template", "autoscaling", "managed_by", "prebuilt_image")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Deployment.State]
@@ -45,6 +45,7 @@ class Deployment(_message.Message):
     POD_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     AUTOSCALING_FIELD_NUMBER: _ClassVar[int]
     MANAGED_BY_FIELD_NUMBER: _ClassVar[int]
+    PREBUILT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     name: str
     model_version: str
     replica_count: int
@@ -59,7 +60,8 @@ class Deployment(_message.Message):
     pod_template: _pod_template_pb2.PodTemplate
     autoscaling: _pod_template_pb2.Autoscaling
     managed_by: str
-    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[str] = ..., replica_count: _Optional[int] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., image: _Optional[str] = ..., pod_template: _Optional[_Union[_pod_template_pb2.PodTemplate, _Mapping]] = ..., autoscaling: _Optional[_Union[_pod_template_pb2.Autoscaling, _Mapping]] = ..., managed_by: _Optional[str] = ...) -> None: ...
+    prebuilt_image: str
+    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[str] = ..., replica_count: _Optional[int] = ..., state: _Optional[_Union[Deployment.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., image: _Optional[str] = ..., pod_template: _Optional[_Union[_pod_template_pb2.PodTemplate, _Mapping]] = ..., autoscaling: _Optional[_Union[_pod_template_pb2.Autoscaling, _Mapping]] = ..., managed_by: _Optional[str] = ..., prebuilt_image: _Optional[str] = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("id", "state", "http_address", "grpc_address", "pid", "restart_count", "start_time", "restart_time")

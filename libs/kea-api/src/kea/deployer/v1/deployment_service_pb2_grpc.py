@@ -82,12 +82,13 @@ class DeploymentServiceServicer:
         """Begins to bring a model version up. The operation is done when the deployment
         serves (response: the Deployment) or cannot (error: FAILED_PRECONDITION
         `MODEL_LOAD_FAILED`, `ENVIRONMENT_FAILED`, `ARTIFACT_FAILED`; where replicas
-        are pods also `BASE_IMAGE_UNSUITABLE`, and what keeps pods from running).
+        are pods also `BASE_IMAGE_UNSUITABLE`, `IMAGE_PLATFORM_MISSING`, and what keeps
+        pods from running).
 
         Errors: ALREADY_EXISTS `DEPLOYMENT_EXISTS`; NOT_FOUND `MODEL_NOT_FOUND`,
         `MODEL_VERSION_NOT_FOUND`, `MODEL_ALIAS_NOT_FOUND`; INVALID_ARGUMENT
         `MODEL_PROJECT_MISMATCH`, `REQUEST_ID_REUSED`, `SECRET_NOT_ALLOWED`,
-        `MANAGED_BY_RESERVED`; FAILED_PRECONDITION `MODEL_VERSION_UNUSABLE` where this
+        `PREBUILT_IMAGE_INVALID`, `MANAGED_BY_RESERVED`; FAILED_PRECONDITION `MODEL_VERSION_UNUSABLE` where this
         deployer is older than the version, `NOT_ON_THIS_PLATFORM` where replicas are
         processes of one machine and something is asked of a cluster.
         """
