@@ -14,8 +14,11 @@ MEMBERS := $(sort $(wildcard libs/*/ services/*/))
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 ARGS ?=
 PORT ?= 8080
+KUBECONFIG ?=
 # what needs neither root nor programs beside Python and make
 ROOTLESS := not browser and not cluster and not registry
+# another's cluster cannot do what only a node on this machine can
+ON_CLUSTER := cluster$(if $(KUBECONFIG), and not own_node)
 
 ##@ Everyday
 .PHONY: help
@@ -91,11 +94,24 @@ test-registry: setup ## Test image pushes and pulls against a real registry (nee
 	$(BIN)/pytest -q -m registry $(ARGS)
 
 .PHONY: verify
-verify: test test-browser test-registry ## Everything CI runs, in CI's order
+verify: test test-browser test-registry test-cluster ## Everything CI runs, in CI's order
 
 .PHONY: bench
 bench: setup ## Measure CPU time per request (needs Debian's `wrk` and `nghttp2-client`)
 	$(BIN)/python tests/bench/bench.py $(ARGS)
+
+##@ Cluster
+.PHONY: cluster-up
+cluster-up: ## Start a real Kubernetes node on this machine (Linux, root, apt; minutes, the first time)
+	$(PYTHON) tests/cluster/cluster.py up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it, and remove all that it made
+	$(PYTHON) tests/cluster/cluster.py down
+
+.PHONY: test-cluster
+test-cluster: setup ## Test on the Kubernetes that KUBECONFIG names, or else on a node of our own
+	$(PYTHON) tests/cluster/cluster.py run $(BIN)/pytest -q -m "$(ON_CLUSTER)" $(ARGS)
 
 ##@ Made files
 .PHONY: generate proto
