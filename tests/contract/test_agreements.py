@@ -163,6 +163,8 @@ def test_what_the_sdk_gives_is_what_is_promised() -> None:
     assert sorted(kea.sdk.__all__) == [
         "Aborted",
         "AlreadyExists",
+        "Build",
+        "BuildFailed",
         "Client",
         "DeadlineExceeded",
         "Deployment",

@@ -12,6 +12,8 @@ import pytest
 from api_protos import files, reasons_told
 from google.rpc import error_details_pb2
 from kea_core import errors, status
+from kea_deployer.domain.build import BUILD_BROKEN
+from kea_deployer.domain.build_errors import BuildCancelled, BuildFailed
 from kea_deployer.domain.errors import DeploymentFailed
 from kea_gateway.envoy import local_replies
 from kea_sdk import error_mapping
@@ -28,6 +30,10 @@ OF_DEPLOYMENTS = {
     value for name, value in vars(kea_deployer.domain.deployment).items() if name.endswith("_FAILED") and name.isupper()
 }
 """Reasons of conditions, with which a deployment's operation may end."""
+OF_IMAGES = {error.reason: error for error in classes("kea_oci") if issubclass(error, errors.KeaError)}
+"""Errors of images and their registries, with which calls may end, and a build's operation."""
+WITH_OTHERS_WORDS = (DeploymentFailed, BuildFailed)
+"""Errors of operations, whose message is that of a condition or a build, whole."""
 
 
 def sample(kind: Any, name: str) -> object:
@@ -97,9 +103,8 @@ def test_an_error_is_told_with_its_reason_domain_and_metadata(error: type[errors
     assert told.message == str(one)
 
 
-@pytest.mark.parametrize("error", [error for error in ERRORS if error is not DeploymentFailed])
+@pytest.mark.parametrize("error", [error for error in ERRORS if error not in WITH_OTHERS_WORDS])
 def test_what_changes_in_a_message_is_in_the_metadata_or_a_violation(error: type[errors.KeaError]) -> None:
-    # A failed deployment's message is the condition's, whole.
     one = made(error)
     known = list(one.metadata.values())
     if isinstance(one, errors.InvalidArgument):
@@ -130,9 +135,13 @@ def codes() -> set[str]:
 def test_every_reason_that_a_proto_tells_is_raised_with_the_code_it_tells() -> None:
     told = reasons_told(files(), codes())
     assert len(told) > 40
+    of_operations = {status.code_of(error("", "", "")).name for error in WITH_OTHERS_WORDS}
     for one in told:
-        if one.reason in OF_DEPLOYMENTS:
-            assert one.code == status.code_of(DeploymentFailed("", "", "")).name, one
+        if one.reason in OF_DEPLOYMENTS | {BUILD_BROKEN}:
+            assert {one.code} == of_operations, one
+        elif one.reason in OF_IMAGES:
+            own = next(status.CODES[kind] for kind in OF_IMAGES[one.reason].__mro__ if kind in KINDS)
+            assert one.code in of_operations | {own.name}, one
         else:
             assert one.reason in BY_REASON, f"{one.method} tells of {one.reason}, which nothing raises"
             assert status.code_of(made(BY_REASON[one.reason])).name == one.code, one
@@ -157,7 +166,7 @@ OF_OPERATIONS = {
 
 def test_every_other_error_is_told_by_the_methods_that_end_with_it() -> None:
     told = {one.reason for one in reasons_told(files(), codes())}
-    assert set(BY_REASON) - told == OF_EVERY_METHOD | OF_OPERATIONS | {DeploymentFailed.reason}
+    assert set(BY_REASON) - told == OF_EVERY_METHOD | OF_OPERATIONS | {error.reason for error in WITH_OTHERS_WORDS}
 
 
 def test_the_gateways_own_refusals_are_told_as_the_services_tell_theirs() -> None:
@@ -175,7 +184,8 @@ def test_all_that_tell_of_errors_speak_of_one_domain() -> None:
 
 
 def test_the_client_knows_every_code_that_a_service_answers_with() -> None:
-    assert {status.code_of(made(error)) for error in ERRORS} - set(error_mapping.CODES) == {grpc.StatusCode.DATA_LOSS}
+    unknown = {status.code_of(made(error)) for error in ERRORS} - set(error_mapping.CODES)
+    assert unknown == {grpc.StatusCode.DATA_LOSS, status.code_of(made(BuildCancelled))}  # the latter no call ends with
 
 
 def test_every_reason_that_the_client_has_a_class_for_is_given() -> None:
@@ -188,6 +198,8 @@ def test_these_checks_see_what_is_wrong() -> None:
     assert [(one.code, one.reason) for one in delete] == [
         ("NOT_FOUND", "MODEL_NOT_FOUND"),
         ("FAILED_PRECONDITION", "MODEL_HAS_VERSIONS"),
+        ("FAILED_PRECONDITION", "MANAGED_BY_RESOURCE"),
+        ("FAILED_PRECONDITION", "NOT_MANAGED"),
         ("ABORTED", "ETAG_MISMATCH"),
     ]
 

@@ -51,11 +51,25 @@ def test_everything_may_be_done_by_someone_but_only_the_admin_may_do_everything(
         assert not all(grants([role], permission) for permission in PERMISSIONS), role
 
 
-@pytest.mark.parametrize("role", ["viewer", "invoker", *SERVICE_ROLES.values()])
+@pytest.mark.parametrize("role", ["viewer", "invoker", *sorted({*SERVICE_ROLES.values()} - {"service-operator"})])
 def test_who_only_looks_or_calls_changes_nothing(role: str) -> None:
     verbs = {permission.rpartition(".")[2] for permission in PERMISSIONS if grants([role], permission)}
     own_token = {"create"} if grants([role], "auth.tokens.create") else set[str]()
     assert verbs <= {"get", "list", "watch", "download", "invoke"} | own_token
+
+
+def test_the_operator_changes_models_deployments_and_endpoints_and_nothing_else() -> None:
+    changing = {
+        permission
+        for permission in PERMISSIONS
+        if grants(["service-operator"], permission) and permission.rpartition(".")[2] not in {"get", "list", "watch"}
+    }
+    assert changing == {
+        *(f"registry.models.{verb}" for verb in ("create", "update", "delete")),
+        "registry.modelVersions.create",
+        *(f"deployer.deployments.{verb}" for verb in ("create", "update", "delete")),
+        *(f"router.endpoints.{verb}" for verb in ("create", "update", "delete")),
+    }
 
 
 def test_methods_without_a_token_are_these() -> None:

@@ -14,6 +14,7 @@ from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, Secret, SettingsError, read_settings, to_environment
 from kea_deployer.builds.settings import ImageSettings
 from kea_deployer.cluster.settings import ClusterSettings
+from kea_deployer.operator.settings import SourceSettings
 from kea_gateway.envoy.settings import EnvoySettings
 from kea_sdk.platform.options import UpOptions
 from kea_sdk.settings import ClientSettings
@@ -110,6 +111,26 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "access_log": Path("/dev/stdout"),
         "unready_seconds": 5.0,
         "drain_seconds": 20.0,
+    },
+    "OperatorSettings": {
+        "kubeconfig": "",
+        "namespaces": (),
+        "lease_name": "kea-operator",
+        "project": "default",
+        "gateway_url": "",
+        "fetches_at_once": 2,
+        "resync_seconds": 300.0,
+        "sources": SourceSettings(),
+        "drain": DrainSettings(),
+    },
+    "SourceSettings": {
+        "schemes": ("s3", "https"),
+        "file_roots": (),
+        "allowed_networks": (),
+        "max_bytes": 16 * GIB,
+        "fetch_seconds": 3600.0,
+        "quiet_seconds": 30.0,
+        "check_seconds": 300.0,
     },
     "RouterSettings": {"public_address": "", "drain": DrainSettings()},
     "UpOptions": {"host": "127.0.0.1", "port": 8080, "detach": False, "processes": False, "database": ""},

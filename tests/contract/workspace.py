@@ -14,6 +14,7 @@ import kea_auth.main
 import kea_auth.settings
 import kea_auth.store.tables
 import kea_deployer.main
+import kea_deployer.operator.settings
 import kea_deployer.settings
 import kea_deployer.store.tables
 import kea_gateway.settings
@@ -32,6 +33,7 @@ PACKAGES = ("kea_core", "kea_auth", "kea_deployer", "kea_gateway", "kea_registry
 SERVICE_SETTINGS: Mapping[str, type] = {
     "KEA_AUTH": kea_auth.settings.AuthSettings,
     "KEA_DEPLOYER": kea_deployer.settings.DeployerSettings,
+    "KEA_OPERATOR": kea_deployer.operator.settings.OperatorSettings,
     "KEA_GATEWAY": kea_gateway.settings.GatewaySettings,
     "KEA_REGISTRY": kea_registry.settings.RegistrySettings,
     "KEA_ROUTER": kea_router.settings.RouterSettings,

@@ -16,6 +16,7 @@ BUF = str(Path(sys.executable).with_name("buf"))
 SERVICES = {
     "kea.auth.v1.SigningKeyService",
     "kea.auth.v1.TokenService",
+    "kea.deployer.v1.BuildService",
     "kea.deployer.v1.DeploymentService",
     "kea.registry.v1.ModelService",
     "kea.registry.v1.ModelVersionService",

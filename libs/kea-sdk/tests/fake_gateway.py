@@ -14,7 +14,9 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
+from fake_builds import Builds
 from fake_services import World, make_server
+from kea.deployer.v1 import build_service_pb2_grpc
 
 PREFACE = b"PRI * HTTP/2.0"
 TLS = 0x16
@@ -49,6 +51,7 @@ class FakeGateway:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         server = make_server(self.world)
+        build_service_pb2_grpc.add_BuildServiceServicer_to_server(Builds(self.world), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         connections: set[asyncio.Task[Any]] = set()

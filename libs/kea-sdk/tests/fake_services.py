@@ -12,7 +12,7 @@ from google.protobuf import any_pb2, empty_pb2, timestamp_pb2
 from google.rpc import error_details_pb2, status_pb2
 from kea.auth.v1 import token_pb2, token_service_pb2_grpc
 from kea.common.v1 import condition_pb2
-from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
+from kea.deployer.v1 import build_pb2, deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea.longrunning.v1 import operations_pb2_grpc
 from kea.registry.v1 import (
     model_pb2,
@@ -39,6 +39,15 @@ class World:
     archives: dict[str, bytes] = field(default_factory=dict[str, bytes])
     deployments: dict[str, deployment_pb2.Deployment] = field(default_factory=dict[str, Any])
     endpoints: dict[str, endpoint_pb2.Endpoint] = field(default_factory=dict[str, Any])
+    builds: dict[str, build_pb2.Build] = field(default_factory=dict[str, Any])
+    build_ends: int = build_pb2.Build.STATE_SUCCEEDED
+    """How builds end; those that are RUNNING do not."""
+    build_looks: int = 3
+    """How often a build is looked at until it has ended."""
+    image: str = "r.example/models/default/iris:1@sha256:" + "1" * 64
+    """What builds make."""
+    broken_streams: int = 0
+    """How many logs of builds break off after their first line."""
     calls: list[str] = field(default_factory=list[str])
     """Methods called, in order."""
     broken: set[str] = field(default_factory=set[str])

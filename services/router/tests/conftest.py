@@ -269,7 +269,7 @@ def start_router(database: DatabaseSettings, socket_directory: Path) -> StartRou
 
     @asynccontextmanager
     async def start(
-        deployer: FakeDeployer | None = None, *, role: str = "admin", wait: bool = True
+        deployer: FakeDeployer | None = None, *, role: str = "admin", subject: str = "users/ada", wait: bool = True
     ) -> AsyncGenerator[Router, None]:
         nonlocal count
         count += 1
@@ -291,7 +291,7 @@ def start_router(database: DatabaseSettings, socket_directory: Path) -> StartRou
         metrics, stop, ready = CollectorRegistry(), asyncio.Event(), asyncio.Event()
 
         async def tokens() -> str:
-            return make_token(role)
+            return make_token(role, subject=subject)
 
         async with (
             asyncio.timeout(60),

@@ -6,6 +6,7 @@ KeaError
 ├── AlreadyExists        what it would make is there
 ├── FailedPrecondition   the state of things does not allow it
 ├── Aborted              someone else was quicker (stale etag)
+├── Cancelled            somebody asked that it should not be done
 ├── OutOfRange           beyond what is kept
 ├── PermissionDenied     known, but not allowed
 ├── Unauthenticated      not known
@@ -50,6 +51,10 @@ class FailedPrecondition(KeaError):
 
 class Aborted(KeaError):
     """Someone else was quicker; read again and retry."""
+
+
+class Cancelled(KeaError):
+    """Somebody asked that it should not be done."""
 
 
 class OutOfRange(KeaError):

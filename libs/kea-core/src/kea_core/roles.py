@@ -35,10 +35,21 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "router.endpoints.get",
         "router.endpoints.list",
     ),
+    "service-operator": (
+        *(f"registry.models.{verb}" for verb in ("get", "create", "update", "delete")),
+        *(f"registry.modelVersions.{verb}" for verb in ("get", "create")),
+        *(f"deployer.deployments.{verb}" for verb in ("get", "watch", "create", "update", "delete")),
+        *(f"router.endpoints.{verb}" for verb in ("get", "watch", "create", "update", "delete")),
+    ),
 }
 """Grants by role id. `invoker` may call models, and no management method but the one that makes tokens."""
 
-SERVICE_ROLES = {"deployer": "service-deployer", "router": "service-router", "portal": "service-portal"}
+SERVICE_ROLES = {
+    "deployer": "service-deployer",
+    "router": "service-router",
+    "portal": "service-portal",
+    "operator": "service-operator",
+}
 """The role of each service account that KEA's own services use: what the service needs, nothing else."""
 
 

@@ -16,6 +16,9 @@ from kea_core.roles import GRANTS, SERVICE_ROLES, grants
         ([], "registry.models.get", False),
         (["admin"], "registry.models", False),
         (["service-router"], "registry.modelVersions.download", False),
+        (["service-operator"], "registry.modelVersions.create", True),
+        (["service-operator"], "registry.modelVersions.download", False),
+        (["service-operator"], "auth.tokens.create", False),
     ],
 )
 def test_a_permission_is_granted_by_a_role_or_not_at_all(roles: list[str], permission: str, *, allowed: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from kea_core.errors import KeaError
@@ -85,6 +86,7 @@ async def push(
     index: Descriptor | None = None,
     origin: Origin | None = None,
     progress: Progress | None = None,
+    seal: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> ImageReference:
     """Brings images, and the index of them where there are several, into a registry; returns the pinned reference.
 
@@ -98,6 +100,7 @@ async def push(
         index: in the store; needed where there are several images.
         origin: where layers are that are not in the store.
         progress: told of each step.
+        seal: gives what is held while the image's name is pushed, which is last; until then nobody sees it.
 
     Raises:
         ImageNotFound: a layer is nowhere.
@@ -122,7 +125,8 @@ async def push(
             document = Document(image.descriptor, store.read(image.descriptor.digest))
             await registry.push_document(reference.repository, image.descriptor.digest, document)
     document = Document(last, store.read(last.digest))
-    await registry.push_document(reference.repository, reference.tag or last.digest, document)
+    with seal():
+        await registry.push_document(reference.repository, reference.tag or last.digest, document)
     return reference.at(last.digest)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -128,6 +129,33 @@ async def test_an_index_goes_after_its_images_under_the_tag(there: StandIn, stor
     assert there.manifests["mine", "1"] == store.read(index.digest)
     assert there.log.count("PUT blobs") == 3  # the layer that both have is sent once
     assert there.log[-3:] == ["PUT manifests"] * 3
+
+
+async def test_nothing_but_the_name_is_pushed_under_the_seal(there: StandIn, store: BlobStore) -> None:
+    both = [image(store, "a"), image(store, "b", base=ARM)]
+    sealed: list[list[str]] = []
+
+    @contextmanager
+    def seal() -> Generator[None]:
+        before = len(there.log)
+        assert ("mine", "1") not in there.manifests
+        yield
+        sealed.append(there.log[before:])
+
+    await push(both, store, there.client, NAME, index=write_index(store, both), seal=seal)
+    assert sealed == [["PUT manifests"]]
+    assert ("mine", "1") in there.manifests
+
+
+async def test_a_seal_that_is_refused_leaves_the_image_without_its_name(there: StandIn, store: BlobStore) -> None:
+    @contextmanager
+    def refused() -> Generator[None]:
+        raise asyncio.CancelledError
+        yield
+
+    with pytest.raises(asyncio.CancelledError):
+        await push([image(store, "a")], store, there.client, NAME, seal=refused)
+    assert there.manifests == {}
 
 
 async def test_without_a_tag_the_image_is_named_by_its_digest(there: StandIn, store: BlobStore) -> None:

@@ -15,6 +15,7 @@ MANAGEMENT_SERVICES: Final = (
     OPERATIONS,
     "kea.auth.v1.SigningKeyService",
     "kea.auth.v1.TokenService",
+    "kea.deployer.v1.BuildService",
     "kea.deployer.v1.DeploymentService",
     "kea.registry.v1.ModelService",
     "kea.registry.v1.ModelVersionService",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kea_sdk.errors import (
         Aborted,
         AlreadyExists,
+        BuildFailed,
         DeadlineExceeded,
         DeploymentFailed,
         FailedPrecondition,
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
         Unavailable,
         Unreachable,
     )
-    from kea_sdk.resources import Deployment, Endpoint, LogLine, Model, ModelVersion, Rollout, Target, Token
+    from kea_sdk.resources import Build, Deployment, Endpoint, LogLine, Model, ModelVersion, Rollout, Target, Token
 
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Build",
+    "BuildFailed",
     "Client",
     "DeadlineExceeded",
     "Deployment",
@@ -59,7 +62,7 @@ __all__ = [
     "Unreachable",
 ]
 
-_RESOURCES = {"Deployment", "Endpoint", "LogLine", "Model", "ModelVersion", "Rollout", "Target", "Token"}
+_RESOURCES = {"Build", "Deployment", "Endpoint", "LogLine", "Model", "ModelVersion", "Rollout", "Target", "Token"}
 
 
 def __getattr__(name: str) -> Any:

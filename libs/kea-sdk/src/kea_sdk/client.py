@@ -13,6 +13,8 @@ from google.protobuf import duration_pb2
 from kea.auth.v1 import token_service_pb2, token_service_pb2_grpc
 
 from kea_sdk import convert
+from kea_sdk.build_calls import BuildCalls
+from kea_sdk.builds import Builds
 from kea_sdk.deadline import Deadline
 from kea_sdk.deployments import Deployments, Report
 from kea_sdk.endpoints import Endpoints
@@ -33,7 +35,7 @@ PREDICT_SECONDS = 60.0
 TAIL_LINES = 100
 
 
-class Client(ModelCalls):
+class Client(ModelCalls, BuildCalls):
     """One KEA, for one project. May be shared by threads; to be closed, or used with `with`.
 
     What is not given is taken from `KEA_URL`, `KEA_TOKEN`, `KEA_PROJECT`, the configuration file, and last from the
@@ -61,7 +63,8 @@ class Client(ModelCalls):
         self.settings: ClientSettings = read_settings(url=url, token=token, project=project, data=place)
         project = checked_id(self.settings.project, "project")
         self._gateway = Gateway(self.settings)
-        super().__init__(Registry(self._gateway, project), project)
+        ModelCalls.__init__(self, Registry(self._gateway, project), project)
+        BuildCalls.__init__(self, Builds(self._gateway, project))
         self._deployments = Deployments(self._gateway, self.project)
         self._endpoints = Endpoints(self._gateway, self.project)
         self._inference = Inference(self._gateway)
@@ -91,6 +94,7 @@ class Client(ModelCalls):
         endpoint: str | None = None,
         pod_template: Mapping[str, Any] | None = None,
         autoscaling: Mapping[str, Any] | None = None,
+        image: str | None = None,
         wait: bool = True,
         timeout: float = DEPLOY_SECONDS,
         report: Report = lambda _step: None,
@@ -109,6 +113,7 @@ class Client(ModelCalls):
                 fields, for example `{"resource_requests": {"cpu": "2"}}`.
             autoscaling: `kea.deployer.v1.Autoscaling`, for example `{"min_replica_count": 1, "max_replica_count": 5,
                 "target_cpu_percent": 70}`.
+            image: a container image of your own that serves the version, in place of one that is built.
             wait: False returns at once: a new endpoint then answers when it can, one that is there is not moved.
             timeout: seconds, for everything.
             report: told of each step.
@@ -122,7 +127,7 @@ class Client(ModelCalls):
         parsed = Reference.parse(reference)
         name = checked_id(endpoint or parsed.model, "endpoint's name")
         version = self._registry.version(parsed.name(self.project))
-        rollouts, wanted = self._rollouts(report), running(replicas, pod_template, autoscaling)
+        rollouts, wanted = self._rollouts(report), running(replicas, pod_template, autoscaling, image)
         if not wait:
             return rollouts.begin(version, name, wanted)
         return rollouts.deploy(version, name, wanted, Deadline(timeout))

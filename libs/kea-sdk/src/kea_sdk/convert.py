@@ -9,13 +9,13 @@ from typing import Any
 from google.protobuf import timestamp_pb2
 from kea.auth.v1 import token_pb2
 from kea.common.v1 import condition_pb2
-from kea.deployer.v1 import deployment_pb2
+from kea.deployer.v1 import build_pb2, deployment_pb2
 from kea.registry.v1 import model_pb2, model_version_pb2
 from kea.router.v1 import endpoint_pb2
 from kea_openapi import convert as signatures
 from kea_openapi.signature import SignatureError
 
-from kea_sdk.resources import Condition, Deployment, Endpoint, LogLine, Model, ModelVersion, Target, Token
+from kea_sdk.resources import Build, Condition, Deployment, Endpoint, LogLine, Model, ModelVersion, Target, Token
 
 DEFAULT_PROJECT = "default"
 
@@ -75,6 +75,29 @@ def deployment(message: deployment_pb2.Deployment) -> Deployment:
         reconciling=message.reconciling,
         conditions=_conditions(message.conditions),
         create_time=time_of(message.create_time),
+    )
+
+
+def build(message: build_pb2.Build) -> Build:
+    """Returns a build."""
+    parts = message.model_version.split("/")
+    return Build(
+        name=last(message.name),
+        model=parts[3],
+        version=int(parts[5]),
+        platforms=tuple(message.platforms),
+        destination=message.destination,
+        image=message.image,
+        base=message.base,
+        state=_name(build_pb2.Build.State, message.state, "STATE_"),
+        step=message.step,
+        error_reason=message.error.reason,
+        error_message=message.error.message,
+        bytes_pushed=message.bytes_pushed,
+        locks={lock.target: lock.requirements for lock in message.locks},
+        create_time=time_of(message.create_time),
+        start_time=time_of(message.start_time),
+        end_time=time_of(message.end_time),
     )
 
 

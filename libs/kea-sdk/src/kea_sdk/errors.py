@@ -7,6 +7,7 @@ KeaClientError
 ├── NotFound             what it names is not there
 ├── AlreadyExists        what it would make is there
 ├── FailedPrecondition   the state of things does not allow it
+│   ├── BuildFailed      there is no image
 │   └── DeploymentFailed the model did not come up; `logs` has its last lines
 ├── Aborted              someone else was quicker (stale etag)
 ├── PermissionDenied     known, but not allowed
@@ -95,6 +96,12 @@ class FailedPrecondition(KeaClientError):
     """The state of things does not allow it; changing that state first may help."""
 
     default_reason = "FAILED_PRECONDITION"
+
+
+class BuildFailed(FailedPrecondition):
+    """A build has made no image. The reason is the build's own, or `BUILD_CANCELLED`; its log tells more."""
+
+    default_reason = "BUILD_FAILED"
 
 
 class DeploymentFailed(FailedPrecondition):

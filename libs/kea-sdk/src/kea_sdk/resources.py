@@ -135,6 +135,43 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """The making of a model version's container image."""
+
+    name: str
+    """The id, for example `b01a21f67211-1832df27`."""
+    model: str
+    version: int
+    platforms: tuple[str, ...]
+    """What the image is for, for example `linux/amd64`."""
+    destination: str
+    """Where the image goes, `HOST[:PORT]/PATH:TAG`."""
+    image: str
+    """The image, pinned by digest. Empty until it has SUCCEEDED."""
+    base: str
+    """What the image stands on, pinned by digest. Empty until it has SUCCEEDED."""
+    state: str
+    """`QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELLED`."""
+    step: str
+    """What is under way, for people."""
+    error_reason: str
+    """Why it FAILED, for programs."""
+    error_message: str
+    """Why it FAILED, in the words of who refused."""
+    bytes_pushed: int
+    locks: Mapping[str, str]
+    """What the requirements came to, by platform and Python; a list of builds leaves it out."""
+    create_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Returns whether it has."""
+        return self.state in {"SUCCEEDED", "FAILED", "CANCELLED"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A bearer token that was made."""
 

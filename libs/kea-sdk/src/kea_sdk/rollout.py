@@ -57,7 +57,7 @@ class Rollouts:
             DeadlineExceeded: it took too long; it goes on coming up, and the same call again waits on.
         """
         before = self._endpoints.find(endpoint)
-        name, found = self._place(version, endpoint, before)
+        name, found = self._place(version, endpoint, before, wanted.prebuilt_image)
         begun = None
         if found is None:
             self._report(f"bringing {name} up")
@@ -90,7 +90,7 @@ class Rollouts:
     ) -> Rollout:
         """Begins to bring a version up and does not wait. A new endpoint is made at once; one there is stays."""
         before = self._endpoints.find(endpoint)
-        name, found = self._place(version, endpoint, before)
+        name, found = self._place(version, endpoint, before, wanted.prebuilt_image)
         if found is None:
             self._deployments.create(name, version.name, wanted)
         elif changed := differing(found, wanted):
@@ -104,12 +104,17 @@ class Rollouts:
         )
 
     def _place(
-        self, version: model_version_pb2.ModelVersion, endpoint: str, before: endpoint_pb2.Endpoint | None
+        self,
+        version: model_version_pb2.ModelVersion,
+        endpoint: str,
+        before: endpoint_pb2.Endpoint | None,
+        image: str,
     ) -> tuple[str, deployment_pb2.Deployment | None]:
         """Returns the deployment's id and the one to go on with, if this version is there already.
 
         An id may be taken by something else: another model's version at the same endpoint, or a model that was deleted
-        and pushed anew under the same name. One that failed, or is on its way out, is not gone on with either.
+        and pushed anew under the same name, or another image of the version. One that failed, or is on its way out, is
+        not gone on with either.
         """
         targeted = {target.deployment for target in before.targets} if before is not None else set[str]()
         attempt = 1
@@ -119,7 +124,7 @@ class Rollouts:
             if found is None:
                 return name, None
             same = found.model_version == version.name and _time(found.create_time) >= _time(version.create_time)
-            if same and found.state not in {State.STATE_FAILED, State.STATE_DELETING}:
+            if same and found.prebuilt_image == image and found.state not in {State.STATE_FAILED, State.STATE_DELETING}:
                 return name, found
             if found.state == State.STATE_FAILED and found.name not in targeted:
                 self._deployments.delete(name)

@@ -16,7 +16,10 @@ M = TypeVar("M", bound=Message)
 
 
 def running(
-    replicas: int | None, pod_template: Mapping[str, Any] | None, autoscaling: Mapping[str, Any] | None
+    replicas: int | None,
+    pod_template: Mapping[str, Any] | None,
+    autoscaling: Mapping[str, Any] | None,
+    image: str | None = None,
 ) -> deployment_pb2.Deployment:
     """Returns what is wanted of a deployment; what is None is left as it is.
 
@@ -24,11 +27,12 @@ def running(
         replicas: how many. With autoscaling None, or 0 for none at all.
         pod_template: `kea.deployer.v1.PodTemplate`, by the names of its fields.
         autoscaling: `kea.deployer.v1.Autoscaling`, by the names of its fields.
+        image: one that somebody else has made.
 
     Raises:
         InvalidArgument: a name is no field's, or a value is of another type.
     """
-    wanted = deployment_pb2.Deployment(replica_count=replicas)
+    wanted = deployment_pb2.Deployment(replica_count=replicas, prebuilt_image=image or "")
     if pod_template is not None:
         wanted.pod_template.CopyFrom(_parsed(pod_template, pod_template_pb2.PodTemplate(), "pod template"))
     if autoscaling is not None:

@@ -80,7 +80,7 @@ def test_who_is_not_known_is_refused_on_stderr_in_whatever_form(
         (("up", "--port", "0"), "error: Invalid value for '--port'"),
         (("token", "--ttl", "1w"), "error: Invalid value for '--ttl': '1w' is no duration; expected for example 90s"),
         (("models", "alias", "iris", "a", "x"), "error: Invalid value for 'VERSION'"),
-        (("deploy", "iris", "--replicas", "0"), "error: Invalid value for '--replicas'"),
+        (("deploy", "iris", "--replicas", "-1"), "error: Invalid value for '--replicas'"),
         (("predict", "iris"), "error: Missing option '--inputs' / '-d'"),
     ],
 )

@@ -12,6 +12,7 @@ from kea_sdk import errors
 from kea_sdk.cli.exit_codes import ExitCode, exit_code_of
 from kea_sdk.error_mapping import CODES, DETAILS_KEY, from_rpc, from_status
 from kea_sdk.errors import (
+    BuildFailed,
     DeadlineExceeded,
     DeploymentFailed,
     InvalidArgument,
@@ -97,7 +98,7 @@ def test_every_error_is_exported_and_has_a_reason_and_an_exit_code(kind: type[Ke
 
     assert kind.__name__ in kea_sdk.__all__
     assert kind.default_reason == kind.default_reason.upper()
-    expected_failure = kind in {KeaClientError, DeploymentFailed}
+    expected_failure = kind in {KeaClientError, BuildFailed, DeploymentFailed}
     assert (exit_code_of(kind("x")) is ExitCode.FAILED) == expected_failure
 
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from kea.deployer.v1 import deployment_service_pb2_grpc
+from kea.deployer.v1 import build_service_pb2_grpc, deployment_service_pb2_grpc
 from kea.longrunning.v1 import operations_pb2_grpc
 from kea_core.background import repeat
 from kea_core.change_feed import ChangeFeed
@@ -23,7 +23,14 @@ from kea_core.signing_keys import SigningKeyFollower
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
+from kea_deployer.build_servicer import BuildServicer
+from kea_deployer.builds.build_housekeeping import BuildHousekeeping
+from kea_deployer.builds.build_logs import StoredBuildLogs
+from kea_deployer.builds.build_runner import BuildRunner
+from kea_deployer.builds.no_workshop import NoWorkshop
+from kea_deployer.builds.workshop import ImageWorkshop, open_workshop
 from kea_deployer.deployment_servicer import DeploymentServicer
+from kea_deployer.domain.builds import Builds
 from kea_deployer.domain.deployment import Deployment
 from kea_deployer.domain.deployments import Deployments
 from kea_deployer.domain.operations import Operations
@@ -38,6 +45,7 @@ from kea_deployer.reconcile.reconciler import Reconciler
 from kea_deployer.reconcile.wake_queue import WakeQueue
 from kea_deployer.registry_client import RegistryClient
 from kea_deployer.settings import DeployerSettings
+from kea_deployer.store.build_store import SqlBuildStore
 from kea_deployer.store.deployment_store import SqlDeploymentStore
 from kea_deployer.store.tables import FEED, REQUESTS
 
@@ -58,18 +66,26 @@ async def run(
         registry = RegistryClient(await stack.enter_async_context(open_channel(settings.registry_address, tokens)))
 
         feed = ChangeFeed(sessions, FEED)
-        store = SqlDeploymentStore(sessions, feed, SeenRequests(REQUESTS))
+        requests = SeenRequests(REQUESTS)
+        store = SqlDeploymentStore(sessions, feed, requests)
         logs = LogFiles(settings.data_directory / "logs", max_bytes=settings.max_log_bytes)
         queue = WakeQueue()
         async with store.reading() as transaction:
             known = await transaction.all()
-        opened = await _open_platform(settings, registry, logs, known, queue.wake, stack)
+        workshop = await _open_workshop(settings, registry, stack)
+        opened = await _open_platform(settings, workshop, registry, logs, known, queue.wake, metrics, stack)
         reconciler = Reconciler(store, opened.platform, queue, clock=utc_now)
         house = Housekeeping(store, feed.forget_old, opened.tidy, clock=utc_now)
         deployments = Deployments(store, registry, check=opened.platform.check, wake=queue.wake, clock=utc_now)
+        build_store = SqlBuildStore(sessions, requests)
+        made = _Builds(settings, build_store, registry, workshop)
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier)
-        services = _services(DeploymentServicer(deployments, store, opened.logs), OperationServicer(Operations(store)))
+        services = _services(
+            DeploymentServicer(deployments, store, opened.logs),
+            made.servicer,
+            OperationServicer(Operations(store, build_store, made.builds)),
+        )
         server = await stack.enter_async_context(
             serve(settings.address, services, verifier=verifier, metrics=metrics, drain=settings.drain)
         )
@@ -83,7 +99,12 @@ async def run(
             background = [
                 tasks.create_task(keys.run(), name="signing keys"),
                 tasks.create_task(reconciler.run(), name="reconciler"),
+                tasks.create_task(made.runner.run(), name="builds"),
                 tasks.create_task(repeat("housekeeping", HOUSEKEEPING_SECONDS, house.run_once), name="housekeeping"),
+                tasks.create_task(
+                    repeat("housekeeping of builds", HOUSEKEEPING_SECONDS, made.house.run_once),
+                    name="housekeeping of builds",
+                ),
                 tasks.create_task(announce(), name="readiness"),
             ]
             await cancel_after(stop, background)
@@ -100,27 +121,75 @@ class _Opened:
 
 async def _open_platform(
     settings: DeployerSettings,
+    workshop: ImageWorkshop | NoWorkshop,
     archives: Archives,
     logs: LogFiles,
     known: Sequence[Deployment],
     wake: Callable[[str], None],
+    metrics: CollectorRegistry,
     stack: AsyncExitStack,
 ) -> _Opened:
-    if settings.platform == "kubernetes":
+    if settings.platform == "kubernetes" and isinstance(workshop, ImageWorkshop):
         # Only here: Kubernetes' client is large, and takes a while to be imported.
         from kea_deployer.cluster.platform import open_cluster_platform
 
-        cluster, caches = await stack.enter_async_context(open_cluster_platform(settings, archives, logs, wake))
-        return _Opened(cluster, cluster.logs, caches.tidy)
+        opening = open_cluster_platform(settings, workshop, logs, wake, metrics)
+        cluster = await stack.enter_async_context(opening)
+        return _Opened(cluster, cluster.logs, _leave)
     local = await stack.enter_async_context(open_local_platform(settings, archives, logs, known, wake))
     return _Opened(local, logs, local.tidy)
 
 
-def _services(deployments: DeploymentServicer, operations: OperationServicer) -> list[ServedService]:
+async def _leave(deployments: Sequence[Deployment]) -> None:
+    """Does nothing: pods are the cluster's, and what images were made of is the workshop's."""
+    del deployments
+
+
+class _Builds:
+    """All that builds are done with."""
+
+    def __init__(
+        self,
+        settings: DeployerSettings,
+        store: SqlBuildStore,
+        registry: RegistryClient,
+        workshop: ImageWorkshop | NoWorkshop,
+    ) -> None:
+        logs = LogFiles(settings.data_directory / "builds" / "logs", max_bytes=settings.max_log_bytes)
+
+        async def forget(key: str) -> None:
+            await asyncio.to_thread(logs.remove, key)
+
+        self.runner = BuildRunner(store, workshop, logs, clock=utc_now)
+        self.builds = Builds(store, registry, workshop, forget=forget, wake=self.runner.wake, clock=utc_now)
+        self.house = BuildHousekeeping(store, forget, workshop.tidy, clock=utc_now)
+        self.servicer = BuildServicer(self.builds, StoredBuildLogs(logs, store))
+
+
+async def _open_workshop(
+    settings: DeployerSettings, archives: Archives, stack: AsyncExitStack
+) -> ImageWorkshop | NoWorkshop:
+    images = settings.images
+    if images.missing:
+        return NoWorkshop([f"images.{name} (KEA_DEPLOYER_IMAGES_{name.upper()})" for name in images.missing])
+    return await stack.enter_async_context(
+        open_workshop(
+            images, settings.data_directory / "builds", archives, max_artifact_bytes=settings.max_artifact_bytes
+        )
+    )
+
+
+def _services(
+    deployments: DeploymentServicer, builds: BuildServicer, operations: OperationServicer
+) -> list[ServedService]:
     return [
         ServedService(
             "kea.deployer.v1.DeploymentService",
             lambda server: deployment_service_pb2_grpc.add_DeploymentServiceServicer_to_server(deployments, server),
+        ),
+        ServedService(
+            "kea.deployer.v1.BuildService",
+            lambda server: build_service_pb2_grpc.add_BuildServiceServicer_to_server(builds, server),
         ),
         ServedService(
             "google.longrunning.Operations",

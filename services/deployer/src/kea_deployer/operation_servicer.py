@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn, cast
+from typing import cast
 
 from google.protobuf import empty_pb2
 from kea.longrunning.v1 import operations_pb2_grpc
@@ -20,14 +20,11 @@ from kea_core.operations import (
 from kea_core.pages import page_token, read_page
 from kea_core.validation import RESOURCE_ID
 
+from kea_deployer.build_convert import build_operation_to_proto
 from kea_deployer.convert import operation_to_proto
-from kea_deployer.domain.errors import (
-    OperationCancelUnsupported,
-    OperationFilterUnsupported,
-    OperationNotFound,
-    OperationParentInvalid,
-)
-from kea_deployer.domain.operations import Operations
+from kea_deployer.domain.build import Build
+from kea_deployer.domain.errors import OperationFilterUnsupported, OperationNotFound, OperationParentInvalid
+from kea_deployer.domain.operations import Entry, Operations
 
 MAX_WAIT_SECONDS = 600.0
 PARENT = re.compile(rf"projects/({RESOURCE_ID})")
@@ -43,7 +40,7 @@ class OperationServicer(operations_pb2_grpc.OperationsServicer):
     async def GetOperation(self, request: GetOperationRequest, context: Context) -> Operation:
         """Returns one operation."""
         del context
-        return operation_to_proto(*await self._operations.get(_name(request.name)))
+        return _message(await self._operations.get(_name(request.name)))
 
     async def ListOperations(self, request: ListOperationsRequest, context: Context) -> ListOperationsResponse:
         """Lists a project's operations."""
@@ -56,9 +53,10 @@ class OperationServicer(operations_pb2_grpc.OperationsServicer):
         listing = f"operations of {request.name}"
         page = read_page(listing, max(request.page_size, 0), request.page_token)
         found, more = await self._operations.list(parent.group(1), page)
+        messages = [_message(entry) for entry in found]
         return ListOperationsResponse(
-            operations=[operation_to_proto(*entry) for entry in found],
-            next_page_token=page_token(listing, found[-1][0].name) if more else "",
+            operations=messages,
+            next_page_token=page_token(listing, messages[-1].name) if more else "",
         )
 
     async def WaitOperation(self, request: WaitOperationRequest, context: Context) -> Operation:
@@ -69,8 +67,7 @@ class OperationServicer(operations_pb2_grpc.OperationsServicer):
         left = cast("float | None", context.time_remaining())  # None, against grpc's types, where there is no deadline
         if left is not None:
             seconds = min(seconds, left * 0.9)  # an answer that comes after the deadline is none
-        waited = await self._operations.wait(_name(request.name), min(seconds, MAX_WAIT_SECONDS))
-        return operation_to_proto(*waited)
+        return _message(await self._operations.wait(_name(request.name), min(seconds, MAX_WAIT_SECONDS)))
 
     async def DeleteOperation(self, request: DeleteOperationRequest, context: Context) -> empty_pb2.Empty:
         """Forgets an operation that has ended."""
@@ -78,10 +75,15 @@ class OperationServicer(operations_pb2_grpc.OperationsServicer):
         await self._operations.delete(_name(request.name))
         return empty_pb2.Empty()
 
-    async def CancelOperation(self, request: CancelOperationRequest, context: Context) -> NoReturn:
-        """Is not offered."""
-        del request, context
-        raise OperationCancelUnsupported
+    async def CancelOperation(self, request: CancelOperationRequest, context: Context) -> empty_pb2.Empty:
+        """Cancels a build's operation."""
+        del context
+        await self._operations.cancel(_name(request.name))
+        return empty_pb2.Empty()
+
+
+def _message(entry: Entry) -> Operation:
+    return build_operation_to_proto(entry) if isinstance(entry, Build) else operation_to_proto(*entry)
 
 
 def _name(name: str) -> str:

@@ -39,7 +39,7 @@ class DeployerSettings:
     platform: str = "local"
     """Where replicas run: `local`, as processes of this machine, or `kubernetes`, as pods."""
     images: ImageSettings = field(default_factory=ImageSettings)
-    """How models become images; for platform `kubernetes`."""
+    """How models become images: for builds, and for all that platform `kubernetes` runs."""
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     """Which cluster; for platform `kubernetes`."""
     socket_directory: Path = Path()

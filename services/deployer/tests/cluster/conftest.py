@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from typing import Any
 import pytest
 from kea_deployer.builds.settings import ImageSettings
 from kea_deployer.cluster.settings import ClusterSettings
+
+# Tests are not packages (import mode importlib), so what folders of them share is found by path.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 LABEL = "app.kubernetes.io/managed-by=kea-deployer"
 PATIENCE_SECONDS = 200.0
@@ -101,7 +105,7 @@ StartOnCluster = Callable[..., AbstractAsyncContextManager[Any]]
 @pytest.fixture
 def start_on_cluster(start_deployer: Any, settings: Any, namespace: Namespace, image_cache: Path) -> StartOnCluster:
     """Starts a deployer on the cluster; called again, the next one on the same database."""
-    (settings.data_directory / "images").symlink_to(image_cache)
+    (settings.data_directory / "builds").symlink_to(image_cache)
     registry = os.environ["KEA_TEST_REGISTRY"]
     images = ImageSettings(repository=f"{registry}/models", base=f"{registry}/debian:12", plain_http=(registry,))
     cluster = ClusterSettings(

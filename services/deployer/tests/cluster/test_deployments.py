@@ -102,6 +102,7 @@ async def test_the_next_deployer_takes_over_what_runs(start_on_cluster: Any, nam
             lambda found: not found.reconciling and found.replicas[0].state == ReplicaState.STATE_READY
         )
         assert [each.id for each in found.replicas] == [replica.id]
+        assert not (await deployer.ended(await deployer.scale(2))).HasField("error")
         assert await namespace.call(replica, "echo", text="same") == "same"
         await namespace("wait", "--for=create", service, "--timeout=30s")
         await deployer.delete()

@@ -74,6 +74,7 @@ def model_to_proto(model: Model) -> model_pb2.Model:
         create_time=time_to_proto(model.create_time),
         update_time=time_to_proto(model.update_time),
         etag=model.etag,
+        managed_by=model.managed_by,
     )
 
 

@@ -28,7 +28,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         del context
         (project,) = parse_name(request.parent, "projects")
         key = ModelKey(project, request.model_id)
-        model = new_model(key, self._clock(), request.model.display_name, request.model.description)
+        wanted = request.model
+        model = new_model(key, self._clock(), wanted.display_name, wanted.description, managed_by=wanted.managed_by)
         once = Once(request.request_id, digest_of("CreateModel", request))
         return convert.model_to_proto(await self._models.create(model, once, dry=request.validate_only))
 

@@ -53,6 +53,7 @@ def endpoint_to_proto(endpoint: Endpoint, status: EndpointStatus) -> endpoint_pb
         reconciling=status.reconciling,
         conditions=[_condition(condition) for condition in status.conditions],
         etag=endpoint.etag,
+        managed_by=endpoint.managed_by,
     )
     message.create_time.FromDatetime(endpoint.create_time)
     message.update_time.FromDatetime(endpoint.update_time)

@@ -40,6 +40,7 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         endpoint = await self._endpoints.create(
             f"{request.parent}/endpoints/{request.endpoint_id}",
             wanted_from_proto(request.endpoint),
+            request.endpoint.managed_by,
             validate_only=request.validate_only,
             request_id=request.request_id,
             digest=digest_of("CreateEndpoint", request),

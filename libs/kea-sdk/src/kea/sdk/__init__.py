@@ -3,6 +3,8 @@
 from kea_sdk import (
     Aborted,
     AlreadyExists,
+    Build,
+    BuildFailed,
     Client,
     DeadlineExceeded,
     Deployment,
@@ -31,6 +33,8 @@ from kea_sdk import (
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Build",
+    "BuildFailed",
     "Client",
     "DeadlineExceeded",
     "Deployment",

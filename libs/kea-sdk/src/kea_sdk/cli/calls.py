@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kea_sdk.cli.printing import document, print_data, print_details
+from kea_sdk.cli.printing import print_data, print_details, print_lines
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 _PANEL = "Models and endpoints"
@@ -75,16 +75,7 @@ def logs(
 ) -> None:
     """Print what an endpoint's replicas wrote."""
     with shared.client() as client:
-        for line in client.logs(endpoint, follow=follow, tail=tail):
-            if shared.output is Output.JSON:  # a line for each: it may go on for ever
-                sys.stdout.write(json.dumps(document(line), ensure_ascii=False) + "\n")
-            elif shared.output is Output.YAML:
-                sys.stdout.write("---\n")
-                print_data(line, (), Output.YAML)
-            else:
-                time = line.time.astimezone().strftime("%H:%M:%S") if line.time else ""
-                sys.stdout.write(f"{time} {line.replica or line.deployment} | {line.text}\n")
-            sys.stdout.flush()
+        print_lines(client.logs(endpoint, follow=follow, tail=tail), shared.output)
 
 
 @shared_options

@@ -85,6 +85,10 @@ def deploy(
             **_CLUSTER,
         ),
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(help="An image of your own that serves the version, in place of one that is built.", **_CLUSTER),
+    ] = None,
     min_replicas: Annotated[
         int, typer.Option(min=1, max=64, help="Fewest replicas, with --max-replicas.", rich_help_panel=_PODS)
     ] = 1,
@@ -116,6 +120,7 @@ def deploy(
             endpoint=endpoint,
             pod_template=template,
             autoscaling=None if max_replicas is None else scaling,
+            image=image,
             wait=wait,
             timeout=timeout,
             report=report,

@@ -38,6 +38,7 @@ def exit_code_of(error: Exception) -> ExitCode:
         (errors.NotFound, ExitCode.NOT_FOUND),
         (errors.Unauthenticated, ExitCode.DENIED),
         (errors.PermissionDenied, ExitCode.DENIED),
+        (errors.BuildFailed, ExitCode.FAILED),
         (errors.DeploymentFailed, ExitCode.FAILED),
         (errors.AlreadyExists, ExitCode.CONFLICT),
         (errors.Aborted, ExitCode.CONFLICT),

@@ -37,6 +37,7 @@ def up(
     """Start KEA on this machine, and run it until Ctrl-C.
 
     Tables are kept in files, or in the PostgreSQL database that KEA_DATABASE names (postgresql://USER:PASSWORD@HOST/NAME).
+    Images are built where KEA_DEPLOYER_IMAGES_REPOSITORY says where they go, and KEA_DEPLOYER_IMAGES_BASE on what.
     """
     from kea_sdk.platform import command
     from kea_sdk.platform.options import UpOptions

@@ -6,11 +6,14 @@ import dataclasses
 import enum
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from kea_sdk.cli.shared_options import Output
+
+if TYPE_CHECKING:
+    from kea_sdk.resources import LogLine
 
 KILO = 1000
 THREE_DIGITS = 100
@@ -40,9 +43,23 @@ def print_details(data: Any, details: Row, output: Output | None) -> None:
     width = max(len(name) for name in details)
     for name, text in details.items():
         if text.strip():
-            head, *rest = (_printable(line) for line in text.splitlines())
+            head, *rest = (printable(line) for line in text.splitlines())
             lines = [f"{name:<{width}}  {head}", *(f"{'':<{width}}  {line}" for line in rest)]
             sys.stdout.write("\n".join(lines) + "\n")
+
+
+def print_lines(lines: Iterable[LogLine], output: Output | None) -> None:
+    """Prints log lines as they come: a document for each, as they may go on for ever, or a line."""
+    for line in lines:
+        if output is Output.JSON:
+            sys.stdout.write(json.dumps(document(line), ensure_ascii=False) + "\n")
+        elif output is Output.YAML:
+            sys.stdout.write("---\n")
+            print_data(line, (), Output.YAML)
+        else:
+            time = line.time.astimezone().strftime("%H:%M:%S") if line.time else ""
+            sys.stdout.write(f"{time} {line.replica or line.deployment} | {line.text}\n")
+        sys.stdout.flush()
 
 
 def document(value: Any) -> Any:
@@ -83,7 +100,7 @@ def size(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Returns text that leaves a terminal as it is: descriptions and messages are written by others."""
     return "".join(character if character.isprintable() else " " for character in text)
 
@@ -95,7 +112,7 @@ def _print_table(rows: Sequence[Row]) -> None:
         return
     from rich.cells import cell_len
 
-    cells_of = [{name: _printable(text) for name, text in row.items()} for row in rows]
+    cells_of = [{name: printable(text) for name, text in row.items()} for row in rows]
     lines = [{name: name.upper() for name in rows[0]}, *cells_of]
     widths = {name: max(cell_len(line[name]) for line in lines) for name in rows[0]}
     for line in lines:

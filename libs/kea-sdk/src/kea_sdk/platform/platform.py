@@ -15,7 +15,9 @@ from pathlib import Path
 import httpx
 import psutil
 from kea_core.lifeline import open_lifeline
+from kea_core.settings import read_settings
 from kea_core.task_scope import TaskScope
+from kea_deployer.builds.settings import ImageSettings
 from kea_gateway.envoy.binary import find_envoy
 
 from kea_sdk.platform.child import Child, ChildSpec, last_line
@@ -58,7 +60,13 @@ class Platform:
 
     def _build(self, lifeline: int) -> list[Hosted]:
         separate = self._options.processes
-        services = services_of(self._layout, self._options.database, lifeline=lifeline, keep_replicas=separate)
+        services = services_of(
+            self._layout,
+            self._options.database,
+            lifeline=lifeline,
+            keep_replicas=separate,
+            images=read_settings(ImageSettings, "KEA_DEPLOYER_IMAGES", os.environ),
+        )
         hosted: list[Hosted] = []
         for service in services:
             if separate:

@@ -15,6 +15,7 @@ import kea_router.main
 from kea_auth.settings import AuthSettings
 from kea_core.database import DatabaseSettings
 from kea_core.settings import Secret, to_environment
+from kea_deployer.builds.settings import ImageSettings
 from kea_deployer.settings import DeployerSettings
 from kea_gateway.settings import GatewaySettings
 from kea_registry.settings import RegistrySettings
@@ -36,7 +37,14 @@ class Service:
     """`run(stop, ready)` in this process."""
 
 
-def services_of(layout: Layout, database_url: Secret, *, lifeline: int, keep_replicas: bool) -> list[Service]:
+def services_of(
+    layout: Layout,
+    database_url: Secret,
+    *,
+    lifeline: int,
+    keep_replicas: bool,
+    images: ImageSettings,
+) -> list[Service]:
     """Returns the services in the order of their start.
 
     Args:
@@ -44,6 +52,7 @@ def services_of(layout: Layout, database_url: Secret, *, lifeline: int, keep_rep
         database_url: of PostgreSQL; empty for SQLite files.
         lifeline: read end of the platform's lifeline, inherited by every process.
         keep_replicas: whether model servers outlive the deployer, because it is restarted apart from the platform.
+        images: how models become images.
     """
 
     def database(service: str) -> DatabaseSettings:
@@ -82,6 +91,7 @@ def services_of(layout: Layout, database_url: Secret, *, lifeline: int, keep_rep
         database=database("deployer"),
         credential_file=layout.credential("deployer"),
         data_directory=layout.data / "deployer",
+        images=images,
         socket_directory=layout.sockets / "r",
         lifeline_fd=lifeline,
         keep_replicas_on_stop=keep_replicas,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,7 +91,13 @@ class ImageBuilder:
         return ImageReference.parse(f"{self._repository}/{project}/{name}:{version}")
 
     async def build(
-        self, model: ModelVersion, artifact: Path, *, note: Note, step: Callable[[str], None]
+        self,
+        model: ModelVersion,
+        artifact: Path,
+        *,
+        note: Note,
+        step: Callable[[str], None],
+        seal: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> BuiltImage:
         """Builds an image and pushes it. What was made before is not made again, and what is there is not sent again.
 
@@ -100,6 +106,7 @@ class ImageBuilder:
             artifact: directory with its files.
             note: told of each line worth keeping.
             step: told what is under way, for people; often.
+            seal: gives what is held while the tag is pushed, which is last.
 
         Raises:
             UvError: the requirements cannot be met; the message is uv's.
@@ -126,6 +133,7 @@ class ImageBuilder:
             index=index,
             origin=origin,
             progress=progress,
+            seal=seal,
         )
         note(f"image {pinned}: {progress.bytes_sent} bytes sent, {progress.blobs_there} parts were there")
         return BuiltImage(

@@ -31,6 +31,11 @@ class ImageSettings:
     max_cache_bytes: int = 20 * GIB
     """Most bytes of layers kept for the next build."""
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of what must be set, and is not, where images are built."""
+        return tuple(name for name in ("repository", "base") if not getattr(self, name))
+
     def targets(self) -> tuple[Target, ...]:
         """Returns the platforms, each with the Python.
 

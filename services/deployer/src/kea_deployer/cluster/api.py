@@ -12,7 +12,9 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from prometheus_client import CollectorRegistry
 
+from kea_deployer.cluster.api_metrics import ApiMetrics
 from kea_deployer.cluster.errors import KubernetesAway, KubernetesError, KubernetesRefused
 from kea_deployer.cluster.names import MANAGER
 
@@ -31,16 +33,23 @@ MAX_TOLD = 2000
 
 PLURALS = {
     "ConfigMap": ("api/v1", "configmaps"),
+    "Event": ("api/v1", "events"),
+    "Namespace": ("api/v1", "namespaces"),
     "Pod": ("api/v1", "pods"),
+    "Secret": ("api/v1", "secrets"),
     "Service": ("api/v1", "services"),
     "ServiceAccount": ("api/v1", "serviceaccounts"),
     "Deployment": ("apis/apps/v1", "deployments"),
     "EndpointSlice": ("apis/discovery.k8s.io/v1", "endpointslices"),
     "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases"),
+    "MLDeployment": ("apis/ml.kea-project.io/v1alpha1", "mldeployments"),
+    "MLModel": ("apis/ml.kea-project.io/v1alpha1", "mlmodels"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
 }
 """Where each kind is found: the group's version, and the kind's plural."""
+OF_NO_NAMESPACE = {"Namespace"}
 
 
 class KubernetesApi:
@@ -48,12 +57,59 @@ class KubernetesApi:
 
     Args:
         client: with the cluster's address and credentials.
-        namespace: of all objects.
+        namespace: of all objects; empty: all of them, to list and to watch.
     """
 
-    def __init__(self, client: ApiClient, namespace: str) -> None:
+    def __init__(self, client: ApiClient, namespace: str, metrics: ApiMetrics) -> None:
         self._client = client
+        self._metrics = metrics
         self.namespace = namespace
+
+    def within(self, namespace: str) -> KubernetesApi:
+        """Returns the same cluster's other namespace."""
+        return KubernetesApi(self._client, namespace, self._metrics)
+
+    async def get(self, kind: str, name: str) -> Object | None:
+        """Returns an object, or None where it is not there.
+
+        Raises:
+            KubernetesRefused: it may not be seen.
+            KubernetesAway: the server does not answer.
+        """
+        try:
+            return await self._json("GET", self._path(kind, name), [])
+        except KubernetesRefused as error:
+            if error.gone:
+                return None
+            raise
+
+    async def create(self, item: Object) -> Object:
+        """Makes an object that is new.
+
+        Raises:
+            KubernetesRefused: it is there already (`AlreadyExists`), or is wrong, or may not be made.
+            KubernetesAway: the server does not answer.
+        """
+        return await self._json("POST", self._path(item["kind"]), [], item)
+
+    async def replace(self, item: Object) -> Object:
+        """Writes an object that is there, as its resource version says it was.
+
+        Raises:
+            KubernetesRefused: it has changed meanwhile (`Conflict`), or is gone, or may not be written.
+            KubernetesAway: the server does not answer.
+        """
+        return await self._json("PUT", self._path(item["kind"], item["metadata"]["name"]), [], item)
+
+    async def patch(self, kind: str, name: str, changes: Object, subresource: str = "") -> Object:
+        """Changes parts of an object (a JSON merge patch: lists are replaced as a whole, `None` removes).
+
+        Raises:
+            KubernetesRefused: it is gone, or has another resource version than `changes` say, or may not be changed.
+            KubernetesAway: the server does not answer.
+        """
+        path = self._path(kind, name) + (f"/{subresource}" if subresource else "")
+        return await self._json("PATCH", path, [], changes, content_type="application/merge-patch+json")
 
     async def apply(self, item: Object, *, force: bool) -> Object:
         """Makes an object what is given, as far as that goes (server-side apply); returns all of it.
@@ -84,17 +140,19 @@ class KubernetesApi:
                 raise
 
     async def list(self, kind: str, selector: str) -> tuple[list[Object], str]:
-        """Returns the objects of a kind, and the resource version from which to watch.
+        """Returns the objects of a kind, whole, and the resource version from which to watch.
 
         Raises:
             KubernetesError: the server refuses, or does not answer.
         """
         found: list[Object] = []
+        version = PLURALS[kind][0].partition("/")[2]
         query = [("labelSelector", selector), ("limit", str(PAGE))]
         more = ""
         while True:
             page = await self._json("GET", self._path(kind), [*query, *([("continue", more)] if more else [])])
-            found += page["items"]
+            # In a list they do not say what they are; everywhere else they do.
+            found += [{"apiVersion": version, "kind": kind, **item} for item in page["items"]]
             more = page["metadata"].get("continue", "")
             if not more:
                 return found, str(page["metadata"]["resourceVersion"])
@@ -133,7 +191,8 @@ class KubernetesApi:
 
     def _path(self, kind: str, name: str = "") -> str:
         group, plural = PLURALS[kind]
-        return f"/{group}/namespaces/{self.namespace}/{plural}{f'/{name}' if name else ''}"
+        scope = f"/namespaces/{self.namespace}" if self.namespace and kind not in OF_NO_NAMESPACE else ""
+        return f"/{group}{scope}/{plural}{f'/{name}' if name else ''}"
 
     async def _json(
         self, method: str, path: str, query: list[tuple[str, str]], body: Object | None = None, content_type: str = ""
@@ -179,19 +238,24 @@ class KubernetesApi:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - of the HTTP client
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json", "Content-Type": content_type or "application/json"}
+        status: int | None = None
         client = cast("Any", self._client)  # its own types are those of generated code: none
         try:
             request = await client.param_serialize(
                 method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
             answer = await client.call_api(*request, _request_timeout=timeout)
+            status = answer.response.status
         except ApiException as error:
+            status = error.status
             raise KubernetesRefused(error.status or 0, error.reason or "", str(error)[:MAX_TOLD]) from error
+        finally:
+            self._metrics.called(method, _resource(path), status)
         return cast("aiohttp.ClientResponse", answer.response)
 
 
 @asynccontextmanager
-async def connect(namespace: str, kubeconfig: str) -> AsyncGenerator[KubernetesApi]:
+async def connect(namespace: str, kubeconfig: str, metrics: CollectorRegistry) -> AsyncGenerator[KubernetesApi]:
     """Connects to the cluster of a kubeconfig, or where none is named to the one this process runs in.
 
     Raises:
@@ -208,9 +272,14 @@ async def connect(namespace: str, kubeconfig: str) -> AsyncGenerator[KubernetesA
         raise KubernetesError(problem) from error
     client = ApiClient(configuration)
     try:
-        yield KubernetesApi(client, namespace)
+        yield KubernetesApi(client, namespace, ApiMetrics(metrics))
     finally:
         await client.close()
+
+
+def _resource(path: str) -> str:
+    """Returns the plural in a path."""
+    return next((plural for _, plural in PLURALS.values() if f"/{plural}" in path), "")
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:

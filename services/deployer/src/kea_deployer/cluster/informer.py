@@ -82,7 +82,6 @@ class Informer:
         for name in self._objects.keys() - there:
             self._remove(name)
         for item in items:
-            item.setdefault("kind", self._kind)
             self._put(item)
         self.synced.set()
         return version

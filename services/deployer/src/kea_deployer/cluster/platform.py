@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import shutil
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from kea_core.resource_name import parse_name
 from kea_core.task_scope import TaskScope
-from kea_oci.blob_store import BlobStore
-from kea_oci.credentials import read_credentials
 from kea_oci.errors import BadImageReference
 from kea_oci.reference import ImageReference
+from prometheus_client import CollectorRegistry
 
-from kea_deployer.builds.image_builder import ImageBuilder
-from kea_deployer.builds.layer_cache import LayerCache
-from kea_deployer.builds.prebuilt import pin
-from kea_deployer.builds.registries import Registries
+from kea_deployer.builds.workshop import ImageWorkshop
 from kea_deployer.cluster.actions import Put, Remove
 from kea_deployer.cluster.api import KubernetesApi, Object, connect
 from kea_deployer.cluster.decide import decide
@@ -39,12 +32,8 @@ from kea_deployer.domain.conditions import Preparation
 from kea_deployer.domain.deployment import Deployment
 from kea_deployer.domain.errors import PrebuiltImageInvalid, SecretNotAllowed
 from kea_deployer.domain.plan import Action, Failure, Plan
-from kea_deployer.provision.artifacts import Archives, Artifacts
-from kea_deployer.provision.content import Directories
 from kea_deployer.provision.log_files import LogFiles
 from kea_deployer.provision.preparations import Preparations
-from kea_deployer.provision.recipe import read_recipe
-from kea_deployer.provision.uv import Uv
 from kea_deployer.settings import DeployerSettings
 
 log = logging.getLogger(__name__)
@@ -217,79 +206,22 @@ def _sooner(first: datetime | None, second: datetime | None) -> datetime | None:
     return min((time for time in (first, second) if time is not None), default=None)
 
 
-class BuildCaches:
-    """What builds leave behind for the next."""
-
-    def __init__(self, artifacts: Directories, layers: LayerCache, max_bytes: int) -> None:
-        self._artifacts = artifacts
-        self._layers = layers
-        self._max_bytes = max_bytes
-
-    async def tidy(self, deployments: Sequence[Deployment]) -> None:
-        """Removes what was not used for longest, beyond the bound."""
-        building = {deployment.model.sha256 for deployment in deployments if not deployment.status.image}
-        await self._artifacts.keep(building, spare=SPARE_ARTIFACTS)
-        await self._layers.tidy(self._max_bytes)
-
-
 @asynccontextmanager
 async def open_cluster_platform(
-    settings: DeployerSettings, archives: Archives, logs: LogFiles, notice: Callable[[str], None]
-) -> AsyncGenerator[tuple[ClusterPlatform, BuildCaches], None]:
+    settings: DeployerSettings,
+    workshop: ImageWorkshop,
+    logs: LogFiles,
+    notice: Callable[[str], None],
+    metrics: CollectorRegistry,
+) -> AsyncGenerator[ClusterPlatform, None]:
     """Opens the platform; at the end replicas go on: they are the cluster's.
 
     Raises:
         KubernetesError: no cluster is named.
-        RuntimeMissingError: the model server is not installed beside the deployer.
     """
-    async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(connect(settings.cluster.namespace, settings.cluster.kubeconfig))
-        lifeline, held = os.pipe()  # uv ends with this process
-        stack.callback(os.close, held)
-        stack.callback(os.close, lifeline)
-        data = settings.data_directory
-        artifacts = Directories(data / "artifacts")
-        await artifacts.open()
-        registries = _open_registries(settings, stack)
-        targets = settings.images.targets()
-        builder, cache = await _open_builder(settings, data / "images", Uv(lifeline, os.environ), registries)
-        tasks = await stack.enter_async_context(TaskScope())
-        preparations = Preparations(
-            Artifacts(artifacts, archives, max_bytes=settings.max_artifact_bytes),
-            ImageGround(builder, lambda image: pin(image, registries, targets)),
-            logs,
-            tasks=tasks,
-            notice=notice,
-        )
+    cluster = settings.cluster
+    async with connect(cluster.namespace, cluster.kubeconfig, metrics) as api, TaskScope() as tasks:
+        preparations = Preparations(workshop.artifacts, ImageGround(workshop), logs, tasks=tasks, notice=notice)
         platform = ClusterPlatform(settings, api, preparations, logs, notice=notice, monotonic=time.monotonic)
         tasks.create_task(platform.run(), name="cluster")
-        yield platform, BuildCaches(artifacts, cache, settings.images.max_cache_bytes)
-
-
-def _open_registries(settings: DeployerSettings, stack: AsyncExitStack) -> Registries:
-    images = settings.images
-    credentials = read_credentials(Path(images.credentials_file)) if images.credentials_file else {}
-    registries = Registries(credentials, images.plain_http)
-    stack.push_async_callback(registries.close)
-    return registries
-
-
-async def _open_builder(
-    settings: DeployerSettings, directory: Path, uv: Uv, registries: Registries
-) -> tuple[ImageBuilder, LayerCache]:
-    images = settings.images
-    scratch = directory / "scratch"
-    await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)  # of a deployer that was killed
-    await asyncio.to_thread(scratch.mkdir, parents=True)
-    cache = LayerCache(BlobStore(directory), directory / "layers")
-    builder = ImageBuilder(
-        uv,
-        await read_recipe(),
-        cache,
-        registries,
-        scratch=scratch,
-        base=images.base_reference(),
-        repository=images.repository,
-        targets=images.targets(),
-    )
-    return builder, cache
+        yield platform

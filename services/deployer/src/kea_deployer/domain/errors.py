@@ -100,12 +100,12 @@ class OperationNotDone(FailedPrecondition):
 
 
 class OperationCancelUnsupported(Unimplemented):
-    """Operations cannot be cancelled."""
+    """Operations on deployments cannot be cancelled."""
 
     reason = "OPERATION_CANCEL_UNSUPPORTED"
 
     def __init__(self) -> None:
-        super().__init__("operations cannot be cancelled; delete the deployment instead")
+        super().__init__("operations on deployments cannot be cancelled; delete the deployment instead")
 
 
 class OperationParentInvalid(InvalidArgument):

@@ -88,17 +88,27 @@ class LogFiles:
         return found
 
     async def follow(
-        self, key: str, lines: int, there: Callable[[], Awaitable[bool]]
+        self,
+        key: str,
+        lines: int,
+        there: Callable[[], Awaitable[bool]],
+        complete: Callable[[], Awaitable[bool]] | None = None,
     ) -> AsyncIterator[Sequence[LogLine]]:
-        """Yields the last lines, oldest first, and then those to come, until the deployment is not `there` any more."""
+        """Yields the last lines, oldest first, and then those to come.
+
+        Until what writes them is not `there` any more, or all its lines are `complete` and yielded.
+        """
         found, positions = await asyncio.to_thread(self._tail, key, lines)
         if found:
             yield found
         # A new deployment has no lines yet; one that is gone has none any more.
         while await asyncio.to_thread((self._root / key).is_dir) or await there():
+            last = complete is not None and await complete()  # before reading: what was written until then is read
             found = await asyncio.to_thread(self._news, key, positions)
             if found:
                 yield found
+            elif last:
+                return
             else:
                 await asyncio.sleep(LOOK_SECONDS)
 

@@ -66,3 +66,27 @@ OPERATIONS = sa.Table(
     sa.Column("end_time", sa.DateTime(timezone=True), nullable=True),
 )
 """A row per operation."""
+
+BUILDS = sa.Table(
+    "builds",
+    METADATA,
+    sa.Column("name", sa.String(256), primary_key=True),
+    sa.Column("project", sa.String(64), nullable=False, index=True),
+    sa.Column("operation", sa.String(256), nullable=False, index=True),
+    sa.Column("model", sa.JSON, nullable=False),
+    sa.Column("platforms", sa.JSON, nullable=False),
+    sa.Column("destination", sa.String(512), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("step", sa.String(256), nullable=False),
+    sa.Column("cancelling", sa.Boolean, nullable=False),
+    sa.Column("image", sa.String(512), nullable=False),
+    sa.Column("base", sa.String(512), nullable=False),
+    sa.Column("locks", sa.JSON, nullable=False),
+    sa.Column("bytes_pushed", sa.BigInteger, nullable=False),
+    sa.Column("error_reason", sa.String(64), nullable=False),
+    sa.Column("error_message", sa.Text, nullable=False),
+    sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("start_time", sa.DateTime(timezone=True), nullable=True),
+    sa.Column("end_time", sa.DateTime(timezone=True), nullable=True),
+)
+"""A row per build, which is also its operation."""

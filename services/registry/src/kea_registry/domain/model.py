@@ -44,6 +44,8 @@ class Model:
     """Number of the newest version there is; 0 where there is none."""
     revision: int = 1
     """Counts changes."""
+    managed_by: str = ""
+    """The custom resource that manages it, `{namespace}/{name}`; empty: none does."""
 
     @property
     def etag(self) -> str:
@@ -84,7 +86,9 @@ class Model:
         return self.changed(now, aliases={name: number for name, number in self.aliases.items() if name != alias})
 
 
-def new_model(key: ModelKey, now: datetime, display_name: str = "", description: str = "") -> Model:
+def new_model(
+    key: ModelKey, now: datetime, display_name: str = "", description: str = "", *, managed_by: str = ""
+) -> Model:
     """Returns a model that is new; its display name is its id where none is given."""
     return Model(
         key,
@@ -92,6 +96,7 @@ def new_model(key: ModelKey, now: datetime, display_name: str = "", description:
         checked("model.description", description),
         now,
         now,
+        managed_by=managed_by,
     )
 
 

@@ -11,7 +11,7 @@ from kea_registry.domain.archives import Archives
 from kea_registry.domain.errors import ModelAliasNotFound, ModelVersionAliased, ModelVersionNotFound
 from kea_registry.domain.model import LATEST, Model, ModelKey
 from kea_registry.domain.model_version import ModelVersion, VersionKey
-from kea_registry.domain.models import found
+from kea_registry.domain.models import changeable, found
 from kea_registry.domain.ports import Artifacts, Storage, Transaction, VersionChange
 
 
@@ -56,9 +56,10 @@ class ModelVersions:
             ModelNotFound: there is no such model.
             ModelVersionNotFound: there is no such version.
             ModelVersionAliased: an alias stands for it.
+            FailedPrecondition: the model is not the caller's to change (`kea_core.managed`).
         """
         async with self._storage.transaction() as transaction:
-            model = await found(transaction, key.model, lock=True)
+            model = await changeable(transaction, key.model)
             await _found_version(transaction, key)
             aliases = [alias for alias, number in model.aliases.items() if number == key.number]
             if aliases:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kea_core.clock import Clock
+from kea_core.managed import check_change, check_making
 from kea_core.pages import Page
 
 from kea_registry.domain.archives import Archives
@@ -33,7 +34,9 @@ class Models:
 
         Raises:
             ModelExists: there is one of that name.
+            ManagedByReserved: it says that a custom resource manages it, and the caller is not the operator.
         """
+        check_making(model.managed_by)
         try:
             return await self._create(model, once, dry=dry)
         except RequestRaced:
@@ -61,12 +64,13 @@ class Models:
         Raises:
             ModelNotFound: there is none.
             EtagMismatch: it has changed since the caller read it.
+            FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
         """
         values = {name: checked(f"model.{name}", text) for name, text in changes.items()}
         if values.get("display_name") == "":
             values["display_name"] = key.model
         async with self._storage.transaction() as transaction:
-            model = await found(transaction, key, etag, lock=True)
+            model = await changeable(transaction, key, etag)
             return await self._save(transaction, model.changed(self._clock(), **values), dry=dry)
 
     async def set_alias(self, key: ModelKey, alias: str, version: int, etag: str, *, dry: bool) -> Model:
@@ -77,9 +81,10 @@ class Models:
             ModelVersionNotFound: there is no such version.
             AliasReserved: the alias is.
             EtagMismatch: the model has changed since the caller read it.
+            FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
         """
         async with self._storage.transaction() as transaction:
-            model = await found(transaction, key, etag, lock=True)
+            model = await changeable(transaction, key, etag)
             changed = model.with_alias(alias, version, self._clock())
             if await transaction.versions.get(VersionKey(key, version)) is None:
                 raise ModelVersionNotFound(key.name, str(version))
@@ -92,9 +97,10 @@ class Models:
             ModelNotFound: there is no such model.
             ModelAliasNotFound: it has no such alias.
             EtagMismatch: it has changed since the caller read it.
+            FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
         """
         async with self._storage.transaction() as transaction:
-            model = await found(transaction, key, etag, lock=True)
+            model = await changeable(transaction, key, etag)
             return await self._save(transaction, model.without_alias(alias, self._clock()), dry=dry)
 
     async def delete(self, key: ModelKey, etag: str, *, force: bool, dry: bool) -> None:
@@ -104,9 +110,10 @@ class Models:
             ModelNotFound: there is none.
             ModelHasVersions: it has some, and `force` is not given.
             EtagMismatch: it has changed since the caller read it.
+            FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
         """
         async with self._storage.transaction() as transaction:
-            model = await found(transaction, key, etag, lock=True)
+            model = await changeable(transaction, key, etag)
             numbers = await transaction.versions.numbers(key)
             if numbers and not force:
                 raise ModelHasVersions(key.name)
@@ -151,4 +158,17 @@ async def found(transaction: Transaction, key: ModelKey, etag: str = "", *, lock
     if model is None:
         raise ModelNotFound(key.name)
     model.check_etag(etag)
+    return model
+
+
+async def changeable(transaction: Transaction, key: ModelKey, etag: str = "") -> Model:
+    """Returns a model, locked, where it is there, as the caller knows it, and the caller's to change.
+
+    Raises:
+        ModelNotFound: there is none.
+        EtagMismatch: it has changed since the caller read it.
+        FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
+    """
+    model = await found(transaction, key, etag, lock=True)
+    check_change(key.name, model.managed_by)
     return model

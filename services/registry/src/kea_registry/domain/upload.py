@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from kea_core.clock import Clock
+from kea_core.managed import check_change
 from kea_openapi.signature import Signature
 
 from kea_registry.domain.archive import check_archive
@@ -87,7 +88,9 @@ class Uploads:
             done = await self._done(transaction, header)
             if done is not None:
                 return done
-            await self._next_number(transaction, header, await transaction.models.get(header.model))
+            model = await transaction.models.get(header.model)
+            check_change(header.model.name, "" if model is None else model.managed_by)
+            await self._next_number(transaction, header, model)
         async with self._artifacts.receive() as incoming:
             sha256, size = await self._receive(incoming, header, chunks)
 
@@ -137,6 +140,7 @@ class Uploads:
                 done = await self._done(transaction, header)
                 if done is not None:
                     return done
+                check_change(header.model.name, model.managed_by)
                 number = await self._next_number(transaction, header, model)
                 made = _numbered(version, number)
                 await transaction.versions.add(made, claim)

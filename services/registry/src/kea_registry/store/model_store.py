@@ -82,6 +82,7 @@ def _values(model: Model) -> dict[str, Any]:
         "revision": model.revision,
         "create_time": model.create_time,
         "update_time": model.update_time,
+        "managed_by": model.managed_by,
     }
 
 
@@ -95,4 +96,5 @@ def _model(row: sa.Row[Any], aliases: Mapping[str, int]) -> Model:
         aliases=aliases,
         latest_version=row.latest_version,
         revision=row.revision,
+        managed_by=row.managed_by,
     )

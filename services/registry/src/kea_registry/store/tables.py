@@ -24,6 +24,7 @@ MODELS = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("create_time", TIME, nullable=False),
     sa.Column("update_time", TIME, nullable=False),
+    sa.Column("managed_by", sa.String(320), nullable=False, server_default=""),
 )
 
 # Apart from the models, because numbers are not used again even where a model is deleted and made anew.

@@ -44,6 +44,8 @@ class Endpoint:
     """Of the change feed; changes with every change. Source of the etag."""
     create_time: datetime
     update_time: datetime
+    managed_by: str = ""
+    """The custom resource that manages it, `{namespace}/{name}`; empty: none does."""
 
     @property
     def etag(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kea_core.clock import Clock
 from kea_core.errors import EtagMismatch, UpdateMaskInvalid
+from kea_core.managed import check_change, check_making
 from kea_core.pages import Page
 
 from kea_router.domain.endpoint import Endpoint, Target
@@ -32,13 +33,17 @@ class Endpoints:
         self._store = store
         self._clock = clock
 
-    async def create(self, name: str, wanted: Wanted, *, validate_only: bool, request_id: str, digest: str) -> Endpoint:
+    async def create(
+        self, name: str, wanted: Wanted, managed_by: str = "", *, validate_only: bool, request_id: str, digest: str
+    ) -> Endpoint:
         """Makes an endpoint; the same request again gives the same endpoint.
 
         Raises:
             EndpointExists: the name is taken.
+            ManagedByReserved: a custom resource is to manage it, and the caller is not the operator.
             InvalidArgument: see `Endpoint.check`.
         """
+        check_making(managed_by)
         now = self._clock()
         endpoint = Endpoint(
             name=name,
@@ -48,6 +53,7 @@ class Endpoints:
             revision=0,
             create_time=now,
             update_time=now,
+            managed_by=managed_by,
         )
         endpoint.check()
         async with self._store.transaction(commit=not validate_only) as transaction:
@@ -87,12 +93,12 @@ class Endpoints:
             EndpointNotFound: there is none.
             EtagMismatch: it has changed since the caller read it.
             UpdateMaskInvalid: a path cannot be changed.
+            FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
             InvalidArgument: see `Endpoint.check`.
         """
         chosen = _paths(wanted, paths)
         async with self._store.transaction(commit=not validate_only) as transaction:
-            endpoint = await _found(transaction, name)
-            _match(endpoint, etag)
+            endpoint = await _changeable(transaction, name, etag)
             changed = replace(
                 endpoint,
                 targets=wanted.targets if "targets" in chosen else endpoint.targets,
@@ -110,9 +116,10 @@ class Endpoints:
         Raises:
             EndpointNotFound: there is none.
             EtagMismatch: it has changed since the caller read it.
+            FailedPrecondition: it is not the caller's to change (`kea_core.managed`).
         """
         async with self._store.transaction(commit=not validate_only) as transaction:
-            _match(await _found(transaction, name), etag)
+            await _changeable(transaction, name, etag)
             await transaction.remove(name)
 
 
@@ -123,9 +130,12 @@ async def _found(transaction: EndpointTransaction, name: str) -> Endpoint:
     return endpoint
 
 
-def _match(endpoint: Endpoint, etag: str) -> None:
+async def _changeable(transaction: EndpointTransaction, name: str, etag: str) -> Endpoint:
+    endpoint = await _found(transaction, name)
     if etag and etag != endpoint.etag:
         raise EtagMismatch(endpoint.name)
+    check_change(name, endpoint.managed_by)
+    return endpoint
 
 
 def _paths(wanted: Wanted, paths: Sequence[str]) -> frozenset[str]:

@@ -117,6 +117,7 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
         "revision": endpoint.revision,
         "create_time": endpoint.create_time,
         "update_time": endpoint.update_time,
+        "managed_by": endpoint.managed_by,
     }
 
 
@@ -129,4 +130,5 @@ def _endpoint(row: sa.Row[Any]) -> Endpoint:
         revision=row.revision,
         create_time=as_utc(row.create_time),
         update_time=as_utc(row.update_time),
+        managed_by=row.managed_by,
     )

@@ -22,5 +22,6 @@ ENDPOINTS = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("managed_by", sa.String(320), nullable=False, server_default=""),
 )
 """A row per endpoint. Targets are a part of it, read and written as a whole, so they are one JSON value."""

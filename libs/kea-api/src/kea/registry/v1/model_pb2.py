@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkea/registry/v1/model.proto\x12\x0fkea.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkea/common/v1/options.proto\"\xb9\x03\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\x80\x02\x12!\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xca\xf3\x18\x04\x10\x80\x80\x01\x12:\n\x07\x61liases\x18\x04 \x03(\x0b\x32#.kea.registry.v1.Model.AliasesEntryB\x04\xe2\x41\x01\x03\x12\x1c\n\x0elatest_version\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\x08 \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01:D\xea\x41\x41\n\rkea.dev/Model\x12!projects/{project}/models/{model}*\x06models2\x05modelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkea/registry/v1/model.proto\x12\x0fkea.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkea/common/v1/options.proto\"\xfb\x03\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\x80\x02\x12!\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xca\xf3\x18\x04\x10\x80\x80\x01\x12:\n\x07\x61liases\x18\x04 \x03(\x0b\x32#.kea.registry.v1.Model.AliasesEntryB\x04\xe2\x41\x01\x03\x12\x1c\n\x0elatest_version\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\x08 \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12@\n\nmanaged_by\x18\t \x01(\tB,\xe2\x41\x02\x01\x05\xca\xf3\x18#\x1a![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01:D\xea\x41\x41\n\rkea.dev/Model\x12!projects/{project}/models/{model}*\x06models2\x05modelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,10 +53,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_MODEL'].fields_by_name['etag']._loaded_options = None
   _globals['_MODEL'].fields_by_name['etag']._serialized_options = b'\342A\001\001\312\363\030\002\020@'
+  _globals['_MODEL'].fields_by_name['managed_by']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['managed_by']._serialized_options = b'\342A\002\001\005\312\363\030#\032![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}'
   _globals['_MODEL']._loaded_options = None
   _globals['_MODEL']._serialized_options = b'\352AA\n\rkea.dev/Model\022!projects/{project}/models/{model}*\006models2\005model'
   _globals['_MODEL']._serialized_start=171
-  _globals['_MODEL']._serialized_end=612
-  _globals['_MODEL_ALIASESENTRY']._serialized_start=496
-  _globals['_MODEL_ALIASESENTRY']._serialized_end=542
+  _globals['_MODEL']._serialized_end=678
+  _globals['_MODEL_ALIASESENTRY']._serialized_start=562
+  _globals['_MODEL_ALIASESENTRY']._serialized_end=608
 # @@protoc_insertion_point(module_scope)

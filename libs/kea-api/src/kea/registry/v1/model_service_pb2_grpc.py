@@ -81,8 +81,9 @@ class ModelServiceServicer:
     def CreateModel(self, request, context):
         """Makes a model without versions.
 
-        Errors: ALREADY_EXISTS `MODEL_EXISTS`; INVALID_ARGUMENT `REQUEST_ID_REUSED`;
-        ABORTED `REQUEST_RACED` where the same request is being done.
+        Errors: ALREADY_EXISTS `MODEL_EXISTS`; INVALID_ARGUMENT `REQUEST_ID_REUSED`,
+        `MANAGED_BY_RESERVED`; ABORTED `REQUEST_RACED` where the same request is being
+        done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +111,8 @@ class ModelServiceServicer:
         """Changes display name and description.
 
         Errors: NOT_FOUND `MODEL_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
-        INVALID_ARGUMENT `UPDATE_MASK_INVALID`.
+        INVALID_ARGUMENT `UPDATE_MASK_INVALID`; FAILED_PRECONDITION
+        `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,8 +121,8 @@ class ModelServiceServicer:
     def DeleteModel(self, request, context):
         """Deletes a model. One that has versions goes only with `force`.
 
-        Errors: NOT_FOUND `MODEL_NOT_FOUND`; FAILED_PRECONDITION `MODEL_HAS_VERSIONS`;
-        ABORTED `ETAG_MISMATCH`.
+        Errors: NOT_FOUND `MODEL_NOT_FOUND`; FAILED_PRECONDITION `MODEL_HAS_VERSIONS`,
+        `MANAGED_BY_RESOURCE`, `NOT_MANAGED`; ABORTED `ETAG_MISMATCH`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,7 +132,8 @@ class ModelServiceServicer:
         """Points an alias at a version, making the alias where it is new.
 
         Errors: NOT_FOUND `MODEL_NOT_FOUND`, `MODEL_VERSION_NOT_FOUND`;
-        INVALID_ARGUMENT `ALIAS_RESERVED`; ABORTED `ETAG_MISMATCH`.
+        INVALID_ARGUMENT `ALIAS_RESERVED`; ABORTED `ETAG_MISMATCH`; FAILED_PRECONDITION
+        `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +143,7 @@ class ModelServiceServicer:
         """Removes an alias.
 
         Errors: NOT_FOUND `MODEL_NOT_FOUND`, `MODEL_ALIAS_NOT_FOUND`; ABORTED
-        `ETAG_MISMATCH`.
+        `ETAG_MISMATCH`; FAILED_PRECONDITION `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,7 +82,7 @@ class ModelVersionServiceServicer:
         `SIGNATURE_INVALID`, `ARCHIVE_INVALID`, `REQUIREMENTS_INVALID`,
         `REQUEST_ID_REUSED`; ALREADY_EXISTS `MODEL_VERSION_EXISTS` where `version` is
         taken; FAILED_PRECONDITION `MODEL_VERSION_OUT_OF_ORDER` where it is not the
-        next; NOT_FOUND `MODEL_NOT_FOUND` where `require_model` is set;
+        next, `MANAGED_BY_RESOURCE`, `NOT_MANAGED`; NOT_FOUND `MODEL_NOT_FOUND` where `require_model` is set;
         RESOURCE_EXHAUSTED `ARTIFACT_TOO_LARGE`; ABORTED `UPLOAD_EXPIRED` where it
         stood still for too long, `REQUEST_RACED` where the same request is being done;
         UNAVAILABLE `ARTIFACT_STORE_UNAVAILABLE`.
@@ -115,7 +115,7 @@ class ModelVersionServiceServicer:
         """Deletes a version. Its number is not used again.
 
         Errors: NOT_FOUND `MODEL_NOT_FOUND`, `MODEL_VERSION_NOT_FOUND`;
-        FAILED_PRECONDITION `MODEL_VERSION_ALIASED`.
+        FAILED_PRECONDITION `MODEL_VERSION_ALIASED`, `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

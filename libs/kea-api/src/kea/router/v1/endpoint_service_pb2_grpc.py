@@ -79,7 +79,7 @@ class EndpointServiceServicer:
 
         Errors: ALREADY_EXISTS `ENDPOINT_EXISTS`; INVALID_ARGUMENT `WEIGHTS_INVALID`,
         `TARGET_DUPLICATE`, `TARGET_PROJECT_MISMATCH`, `TIMEOUT_INVALID`,
-        `REQUEST_ID_REUSED`.
+        `REQUEST_ID_REUSED`, `MANAGED_BY_RESERVED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +107,8 @@ class EndpointServiceServicer:
         """Changes targets, roles or time-out.
 
         Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
-        INVALID_ARGUMENT `UPDATE_MASK_INVALID` and those of CreateEndpoint.
+        INVALID_ARGUMENT `UPDATE_MASK_INVALID` and those of CreateEndpoint;
+        FAILED_PRECONDITION `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +117,8 @@ class EndpointServiceServicer:
     def DeleteEndpoint(self, request, context):
         """Deletes an endpoint; its deployments stay.
 
-        Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`.
+        Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
+        FAILED_PRECONDITION `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,1 @@
+"""What is fetched, made into a model version."""

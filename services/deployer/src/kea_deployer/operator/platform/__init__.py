@@ -1,0 +1,1 @@
+"""KEA's own API, as its callers see it."""
