@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from kea_core.task_scope import first_error
 
 from kea_oci.blob_store import BlobStore
 from kea_oci.documents import INDEXES, Descriptor, Index, Manifest
-from kea_oci.errors import BadImageDocument, PlatformNotFound
+from kea_oci.errors import BadImageDocument, PlatformNotFound, RegistryDenied
 from kea_oci.image import Image, read_config
 from kea_oci.platform import Platform
 from kea_oci.reference import ImageReference
@@ -85,6 +85,7 @@ async def push(
     *,
     index: Descriptor | None = None,
     origin: Origin | None = None,
+    places: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     seal: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> ImageReference:
@@ -99,6 +100,8 @@ async def push(
         reference: with a tag, or without.
         index: in the store; needed where there are several images.
         origin: where layers are that are not in the store.
+        places: other repositories of the registry that have layers, by digest, as far as that is known: from there the
+            registry takes them itself. One that has lost them costs a request.
         progress: told of each step.
         seal: gives what is held while the image's name is pushed, which is last; until then nobody sees it.
 
@@ -111,7 +114,12 @@ async def push(
 
     async def send(blob: Descriptor) -> None:
         async with turns:
-            await _send(blob, store, registry, reference.repository, origin, progress)
+            place = (places or {}).get(blob.digest, "")
+            if place and place != reference.repository and await _mounted(blob, registry, reference.repository, place):
+                progress.blobs_there += 1
+                progress.notice(progress)
+            else:
+                await _send(blob, store, registry, reference.repository, origin, progress)
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -128,6 +136,15 @@ async def push(
     with seal():
         await registry.push_document(reference.repository, reference.tag or last.digest, document)
     return reference.at(last.digest)
+
+
+async def _mounted(blob: Descriptor, registry: Registry, repository: str, place: str) -> bool:
+    if await registry.has_blob(repository, blob):
+        return True
+    try:
+        return await registry.mount_blob(repository, blob, place)
+    except RegistryDenied:  # of the other repository: this one may be pushed to all the same
+        return False
 
 
 async def _send(

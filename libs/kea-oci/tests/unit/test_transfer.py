@@ -39,6 +39,8 @@ class StandIn:
         self.at_once = self.most_at_once = 0
         self.held: asyncio.Event | None = None
         """Set when an upload came, which then goes on for ever."""
+        self.denied = ""
+        """Repository that nothing is taken over from."""
         self.refused = ""
         """Digest of a blob that is not taken."""
         self.client = Registry("r.example", transport=httpx.MockTransport(self.answer))
@@ -51,6 +53,8 @@ class StandIn:
         if request.method == "POST" and "mount" in request.url.params:
             call = f"MOUNT {request.url.params['from']}"
         self.log.append(call)
+        if call == f"MOUNT {self.denied}":
+            return httpx.Response(HTTPStatus.FORBIDDEN, json={"errors": [{"code": "DENIED"}]})
         if found["kind"] == "manifests":
             self.manifests[name, what] = request.content
             return httpx.Response(HTTPStatus.CREATED)
@@ -302,3 +306,25 @@ async def test_documents_are_sent_by_their_type(store: BlobStore) -> None:
     await client.close()
     assert types == [made.descriptor.media_type for made in both] + [INDEX]
     assert Manifest.decode(store.read(both[0].descriptor.digest)).layers == ()
+
+
+async def test_what_another_repository_has_is_taken_over_from_there(there: StandIn, store: BlobStore) -> None:
+    made = image(store, "a", "b", "c")
+    first, second, third = made.manifest.layers
+    there.take("other", store, first, second)
+    there.take("mine", store, second)
+    progress = Progress()
+    places = {first.digest: "other", second.digest: "other", third.digest: "other"}
+    await push([made], store, there.client, NAME, places=places, progress=progress)
+    assert {digest for name, digest in there.blobs if name == "mine"} >= {blob.digest for blob in made.manifest.layers}
+    assert there.log.count("MOUNT other") == 2  # not of the second, which is there
+    assert progress.bytes_sent == third.size + made.manifest.config.size
+    assert progress.blobs_there == 2
+
+
+async def test_a_place_that_may_not_be_read_is_no_hindrance(there: StandIn, store: BlobStore) -> None:
+    made = image(store, "a")
+    (layer,) = made.manifest.layers
+    there.denied = "other"
+    await push([made], store, there.client, NAME, places={layer.digest: "other"})
+    assert ("mine", layer.digest) in there.blobs

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kea_core.resource_name import parse_name
+from kea_oci.documents import Descriptor
 from kea_oci.image import Image, compose
 from kea_oci.layer import Layer, entries_of, write_layer
 from kea_oci.layout import write_index
@@ -46,6 +47,8 @@ class BuiltImage:
 class _Part:
     image: Image
     base: Image
+    shared: tuple[Descriptor, ...]
+    """Layers that other models' images have as well."""
     lock: str
 
 
@@ -125,6 +128,7 @@ class ImageBuilder:
 
         progress = Progress(sent)
         step("pushing the image")
+        shared = {layer.digest for part in parts for layer in part.shared}
         pinned = await push(
             images,
             store,
@@ -132,9 +136,11 @@ class ImageBuilder:
             destination,
             index=index,
             origin=origin,
+            places=await self._cache.places.of(destination.registry, shared),
             progress=progress,
             seal=seal,
         )
+        await self._cache.places.note(pinned, shared)
         note(f"image {pinned}: {progress.bytes_sent} bytes sent, {progress.blobs_there} parts were there")
         return BuiltImage(
             reference=pinned,
@@ -167,7 +173,7 @@ class ImageBuilder:
         shown = without_passwords(lock)
         own = await self._model_layer(model, artifact, shown)
         image = compose(self._cache.store, base, [packages, runtime, own], run_of(model, target), {})
-        return _Part(image, base, shown)
+        return _Part(image, base, (packages.descriptor, runtime.descriptor), shown)
 
     async def _package_layer(self, lock: str, target: Target, note: Note) -> Layer:
         async def make() -> Layer:

@@ -18,6 +18,8 @@ from kea_oci.documents import Descriptor
 from kea_oci.errors import BadImageDocument
 from kea_oci.layer import Layer
 
+from kea_deployer.builds.blob_places import BlobPlaces
+
 FORMAT = 2
 """Counts up when layers of the same making come out otherwise."""
 YOUNG_SECONDS = 3600.0
@@ -41,6 +43,7 @@ class LayerCache:
         self.store = store
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
+        self.places = BlobPlaces(directory.with_name(f"{directory.name}.places"))
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tidying = threading.Lock()
         """Held so that no layer goes between being found and being used."""
@@ -103,3 +106,4 @@ class LayerCache:
             with contextlib.suppress(FileNotFoundError):  # drafts come and go meanwhile
                 if f"sha256:{blob.name}" not in kept and blob.stat().st_mtime < young:
                     blob.unlink()
+                    self.places.forget(blob.name)
