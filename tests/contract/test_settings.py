@@ -47,6 +47,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "ClusterSettings": {
         "kubeconfig": "",
         "namespace": "",
+        "lease_name": "kea-deployer",
         "pull_secret": "",
         "secret_prefix": "model-",
         "gateway_namespace": "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ from kea_deployer.local.platform import open_local_platform
 from kea_deployer.operation_servicer import OperationServicer
 from kea_deployer.provision.artifacts import Archives
 from kea_deployer.provision.log_files import LogFiles
+from kea_deployer.reconcile.feed_follower import FeedFollower
 from kea_deployer.reconcile.reconciler import Reconciler
 from kea_deployer.reconcile.wake_queue import WakeQueue
 from kea_deployer.registry_client import RegistryClient
@@ -52,6 +53,8 @@ from kea_deployer.store.tables import FEED, REQUESTS
 MIGRATIONS = Path(__file__).parent / "migrations"
 HOUSEKEEPING_SECONDS = 600.0
 """How often what nobody needs any more is removed."""
+LOOK_SECONDS = 5.0
+"""How often builds are looked for that other deployers have taken on."""
 
 
 async def run(
@@ -95,16 +98,20 @@ async def run(
             await server.ready()
             ready()
 
+        async def act() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(reconciler.run(), name="reconciler")
+                tasks.create_task(made.runner.run(), name="builds")
+                tasks.create_task(repeat("housekeeping", HOUSEKEEPING_SECONDS, house.run_once), name="housekeeping")
+                house_of_builds = repeat("housekeeping of builds", HOUSEKEEPING_SECONDS, made.house.run_once)
+                tasks.create_task(house_of_builds, name="housekeeping of builds")
+                if opened.shared:
+                    tasks.create_task(FeedFollower(store, queue.wake).run(), name="change feed")
+
         async with asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(keys.run(), name="signing keys"),
-                tasks.create_task(reconciler.run(), name="reconciler"),
-                tasks.create_task(made.runner.run(), name="builds"),
-                tasks.create_task(repeat("housekeeping", HOUSEKEEPING_SECONDS, house.run_once), name="housekeeping"),
-                tasks.create_task(
-                    repeat("housekeeping of builds", HOUSEKEEPING_SECONDS, made.house.run_once),
-                    name="housekeeping of builds",
-                ),
+                tasks.create_task(opened.act(act), name="acting"),
                 tasks.create_task(announce(), name="readiness"),
             ]
             await cancel_after(stop, background)
@@ -117,6 +124,10 @@ class _Opened:
     platform: Platform
     logs: Logs
     tidy: Callable[[Sequence[Deployment]], Awaitable[None]]
+    act: Callable[[Callable[[], Awaitable[None]]], Coroutine[None, None, None]]
+    """Runs what only one of several deployers may do."""
+    shared: bool
+    """Whether there may be several."""
 
 
 async def _open_platform(
@@ -135,9 +146,14 @@ async def _open_platform(
 
         opening = open_cluster_platform(settings, workshop, logs, wake, metrics)
         cluster = await stack.enter_async_context(opening)
-        return _Opened(cluster, cluster.logs, _leave)
+        return _Opened(cluster, cluster.logs, _leave, cluster.act, shared=True)
     local = await stack.enter_async_context(open_local_platform(settings, archives, logs, known, wake))
-    return _Opened(local, logs, local.tidy)
+    return _Opened(local, logs, local.tidy, _at_once, shared=False)
+
+
+async def _at_once(work: Callable[[], Awaitable[None]]) -> None:
+    """Runs it: on one machine there is one deployer."""
+    await work()
 
 
 async def _leave(deployments: Sequence[Deployment]) -> None:
@@ -160,7 +176,8 @@ class _Builds:
         async def forget(key: str) -> None:
             await asyncio.to_thread(logs.remove, key)
 
-        self.runner = BuildRunner(store, workshop, logs, clock=utc_now)
+        look_seconds = LOOK_SECONDS if settings.platform == "kubernetes" else None
+        self.runner = BuildRunner(store, workshop, logs, clock=utc_now, look_seconds=look_seconds)
         self.builds = Builds(store, registry, workshop, forget=forget, wake=self.runner.wake, clock=utc_now)
         self.house = BuildHousekeeping(store, forget, workshop.tidy, clock=utc_now)
         self.servicer = BuildServicer(self.builds, StoredBuildLogs(logs, store))

@@ -13,10 +13,11 @@ from kea_core.change_feed import ChangeFeed
 from kea_core.clock import utc_now
 from kea_core.database import DatabaseSettings, migrate, open_database
 from kea_core.idempotency import SeenRequests
-from kea_deployer.domain.deployment import Deployment, State
+from kea_deployer.domain.deployment import Deployment, State, Status
 from kea_deployer.domain.operation import Operation, Verb
 from kea_deployer.domain.plan import Action, Plan
 from kea_deployer.main import MIGRATIONS
+from kea_deployer.reconcile.feed_follower import FeedFollower
 from kea_deployer.reconcile.reconciler import Reconciler
 from kea_deployer.reconcile.wake_queue import WakeQueue
 from kea_deployer.store.deployment_store import SqlDeploymentStore
@@ -176,3 +177,26 @@ async def test_what_is_gone_is_removed_and_its_operations_end(loop: Loop, helper
         assert await transaction.get(helpers.NAME) is None
         ended = [await transaction.operation(name) for name in (unfinished[Verb.CREATE].name, deletion.name)]
     assert [(found.done, found.error_reason) for found in ended if found] == [(True, "DEPLOYMENT_DELETING"), (True, "")]
+
+
+async def test_only_what_somebody_wants_otherwise_is_woken_by_the_feed(loop: Loop, helpers: Any) -> None:
+    woken: asyncio.Queue[str] = asyncio.Queue()
+
+    async def write(*, wanted: bool, **changes: Any) -> None:
+        async with loop.store.transaction() as transaction:
+            found = await transaction.get(helpers.NAME)
+            assert found is not None
+            await transaction.replace(replace(found, **changes), wanted=wanted)
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+        following = group.create_task(FeedFollower(loop.store, woken.put_nowait).run())
+        assert await woken.get() == helpers.NAME
+        await write(wanted=False, status=Status(step="a"))
+        await write(wanted=True, replica_count=2)
+        assert await woken.get() == helpers.NAME
+        await write(wanted=False, status=Status(step="b"))
+        async with loop.store.transaction() as transaction:
+            await transaction.remove(helpers.NAME)
+        assert await woken.get() == helpers.NAME
+        assert woken.empty()
+        following.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -73,13 +74,23 @@ class BuildRunner:
         workshop: makes images.
         logs: keeps what is noted.
         clock: tells the present.
+        look_seconds: how often to look unwoken, where other processes take builds on as well. None: never.
     """
 
-    def __init__(self, store: BuildStore, workshop: Workshop, logs: LogFiles, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: BuildStore,
+        workshop: Workshop,
+        logs: LogFiles,
+        *,
+        clock: Clock,
+        look_seconds: float | None = None,
+    ) -> None:
         self._store = store
         self._workshop = workshop
         self._logs = logs
         self._clock = clock
+        self._look_seconds = look_seconds
         self._runs: dict[str, _Run] = {}
         self._served: list[str] = []
         """Projects in the order of their last turns, the latest last."""
@@ -91,12 +102,14 @@ class BuildRunner:
 
     async def run(self) -> None:
         """Takes up what the one before has left, then runs builds until cancelled."""
+        self._runs.clear()  # of an earlier run, which was cancelled with all that it did
         await _persistently("taking builds up", self._take_up)
         async with TaskScope() as tasks:
             while True:
                 self._woken.clear()
                 await _persistently("looking at builds", lambda: self._look(tasks))
-                await self._woken.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._look_seconds)
 
     async def _take_up(self) -> None:
         async with self._store.transaction() as transaction:

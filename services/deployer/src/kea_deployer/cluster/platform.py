@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +25,7 @@ from kea_deployer.cluster.decide import decide
 from kea_deployer.cluster.errors import KubernetesRefused
 from kea_deployer.cluster.image_ground import ImageGround
 from kea_deployer.cluster.informer import Informer
+from kea_deployer.cluster.leader import Leader
 from kea_deployer.cluster.names import SELECTOR, object_name
 from kea_deployer.cluster.objects import KINDS, objects_of
 from kea_deployer.cluster.observation import Observation, observe
@@ -73,6 +76,8 @@ class ClusterPlatform:
         self._early: set[str] = set()
         """Deployments that were asked about before the cluster was known."""
         self.logs = PodLogs(api, self._informers["Pod"], logs)
+        me = f"{socket.gethostname()}_{uuid.uuid4().hex}"
+        self._leader = Leader(api, settings.cluster.lease_name, me, monotonic=monotonic)
 
     async def run(self) -> None:
         """Follows the cluster until cancelled."""
@@ -84,6 +89,10 @@ class ClusterPlatform:
             for name in self._early:
                 self._notice(name)
             self._early.clear()
+
+    async def act(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Has `work` run while this deployer is the one that acts."""
+        await self._leader.run(work)
 
     def check(self, deployment: Deployment) -> None:
         """Refuses variables from Secrets that are not models' to read, and what is no name of an image.

@@ -15,6 +15,8 @@ class ClusterSettings:
     """File that names the cluster. Empty: the one the deployer runs in, with its service account."""
     namespace: str = ""
     """Where models' objects are. It belongs to KEA alone, and may be the deployer's own."""
+    lease_name: str = "kea-deployer"
+    """The Lease, in the namespace of models, that lets one of several deployers act at a time."""
     pull_secret: str = ""
     """Name of the secret with which nodes pull models' images; empty: none."""
     secret_prefix: str = "model-"  # noqa: S105 - of names
