@@ -59,6 +59,7 @@ lint: setup ## Lint Python, protos, layers, spelling and module sizes
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/python tools/generate.py --check
 	$(BIN)/python tools/describe.py --check
+	$(BIN)/python tools/crds.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format -d --exit-code protos
 	$(BIN)/lint-imports --no-cache
@@ -113,11 +114,20 @@ cluster-down: ## Stop it, and remove all that it made
 test-cluster: setup ## Test on the Kubernetes that KUBECONFIG names, or else on a node of our own
 	$(PYTHON) tests/cluster/cluster.py run $(BIN)/pytest -q -m "$(ON_CLUSTER)" $(ARGS)
 
+.PHONY: bench-cluster
+bench-cluster: setup ## Measure what 1,000 deployments cost on simulated nodes beside ours
+	$(PYTHON) tests/cluster/cluster.py run $(BIN)/python tests/bench/bench_cluster.py $(ARGS)
+
+.PHONY: bench-image
+bench-image: setup ## Measure how long a model's image takes, with the registry of our node
+	$(PYTHON) tests/cluster/cluster.py run $(BIN)/python tests/bench/bench_image.py $(ARGS)
+
 ##@ Made files
 .PHONY: generate proto
 generate proto: setup ## Make the stubs and the descriptors from the protos
 	$(BIN)/python tools/generate.py
 	$(BIN)/python tools/describe.py
+	$(BIN)/python tools/crds.py
 
 .PHONY: lock
 lock: ## Resolve all dependencies anew into requirements.lock
@@ -136,3 +146,8 @@ images: setup ## Build and push all images: REGISTRY=host:port [BASE=image] [PLA
 	@$(if $(REGISTRY),,echo 'REGISTRY must be set: HOST:PORT of a registry that the cluster pulls from' >&2; exit 2)
 	$(BIN)/python tools/images --registry '$(REGISTRY)' --values $(IMAGES) $(if $(BASE),--base '$(BASE)') \
 	  $(if $(PLAIN_HTTP),--plain-http) $(if $(CREDENTIALS),--credentials '$(CREDENTIALS)') $(ARGS)
+
+.PHONY: cluster-install
+cluster-install: ## Install or upgrade KEA, to try it, in the cluster of KUBECONFIG: REGISTRY=host:port
+	@$(if $(REGISTRY),,echo 'REGISTRY must be set, as for `make images`' >&2; exit 2)
+	deploy/cluster-install.sh '$(REGISTRY)' $(IMAGES) $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,19 +112,21 @@ async def running(run: Any, settings: Any, **more: Any) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def open_platform(
-    tmp_path: Path, socket_directory: Path, shared_directory: Path
+    tmp_path: Path, socket_directory: Path, shared_directory: Path, **deployer_changes: Any
 ) -> AsyncGenerator[Platform, None]:
     """Runs auth, registry, deployer and router, with real model servers, and what acknowledges like an Envoy.
 
     Args:
         tmp_path: for what they keep.
         socket_directory: where they listen.
-        shared_directory: environments and layers of the whole run.
+        shared_directory: environments, layers and images of the whole run.
+        **deployer_changes: settings of the deployer that are other than here.
     """
     credentials, data = tmp_path / "credentials", tmp_path / "data"
     credentials.mkdir()
     data.mkdir()
-    for name in ("environments", "layers"):
+    for name in ("environments", "layers", "images"):
+        (shared_directory / name).mkdir(exist_ok=True)
         (data / name).symlink_to(shared_directory / name)
     for account in ("deployer", "operator", "router"):
         file = credentials / account
@@ -164,6 +166,7 @@ async def open_platform(
         drain_delay_seconds=0.05,
         drain=QUICK,
     )
+    deployer = replace(deployer, **deployer_changes)
     router = RouterSettings(
         address=sockets["router"],
         xds_address=sockets["xds"],

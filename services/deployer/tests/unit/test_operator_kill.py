@@ -364,11 +364,11 @@ async def test_a_deleted_resource_goes_when_all_that_it_made_is_gone_and_not_bef
     world = World(seed)
     await settle(world)
     world.push()
-    await live(world, 2)
+    running = operator(world)
+    await running.look(KEY)
     assert world.resource is not None
     world.resource["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
     world.deadly, world.away = 0.2, 0.3
-    running = operator(world)
     for _ in range(200):
         try:
             again = await running.look(KEY)
@@ -377,6 +377,29 @@ async def test_a_deleted_resource_goes_when_all_that_it_made_is_gone_and_not_bef
             running = operator(world)
         if world.found(KEY) is None:
             break
+        world.turn()
+    assert world.found(KEY) is None
+    assert (world.endpoints, world.deployments) == ({}, {})
+
+
+async def test_what_was_made_without_an_answer_is_not_forgotten() -> None:
+    world = World(1)
+    await settle(world)
+    world.push()
+    running: Any = operator(world)
+
+    async def unanswered(name: str, message: deployment_pb2.Deployment) -> None:
+        await world.create_deployment(name, message)
+        problem = "no answer"
+        raise Away(problem)
+
+    running._deployments.create = unanswered
+    await running.look(KEY)
+    assert len(world.deployments) == 2
+    assert world.resource is not None
+    world.resource["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    for _ in range(50):
+        await running.look(KEY)
         world.turn()
     assert world.found(KEY) is None
     assert (world.endpoints, world.deployments) == ({}, {})

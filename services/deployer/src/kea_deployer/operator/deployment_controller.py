@@ -244,8 +244,8 @@ class DeploymentController:
             case DeleteDeployment(name):
                 await self._deployments.delete(name)
             case CreateEndpoint(name, message):
-                await self._endpoints.create(name, message)
                 self._mirror.learn_endpoint(name, resource.managed_by)
+                await self._endpoints.create(name, message)
             case UpdateEndpoint(message, paths):
                 await self._endpoints.update(message, paths)
             case DeleteEndpoint(name):
@@ -253,17 +253,16 @@ class DeploymentController:
 
     async def _create(self, resource: Resource, name: str, message: deployment_pb2.Deployment) -> None:
         """Makes a deployment; where its name is another's, the next look takes another."""
+        self._mirror.learn_deployment(name, resource.managed_by)  # before: the answer may be lost, and it be there
         try:
             await self._deployments.create(name, message)
         except Refused as refused:
             if refused.reason == "DEPLOYMENT_EXISTS":
                 there = await self._deployments.find(name)
-                if there is not None and there.managed_by == resource.managed_by:
-                    self._mirror.learn_deployment(name, resource.managed_by)
-                else:
+                if there is not None and there.managed_by != resource.managed_by:
+                    self._mirror.forget_deployment(name)
                     self._taken.setdefault(resource.key, set()).add(name)
             raise
-        self._mirror.learn_deployment(name, resource.managed_by)
 
     async def _tell(self, resource: Resource, plan: Plan, place: _Place | None) -> None:
         conditions = [ready(plan.conditions, Reason.SERVING), *plan.conditions]
