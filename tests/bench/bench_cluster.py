@@ -124,12 +124,15 @@ class Deployer:
 def measure(deployer: Deployer, version: str, image: str, count: int) -> Cost:
     """Brings deployments up and takes them down."""
     names = [f"d{number:05}" for number in range(count)]
+    say(f"{count} deployments: up")
     with lasting(deployer) as up:
         for name in names:
             deployer.create(name, version, image)
         deployer.until(lambda found: len(found) == count and all(serves(one) for one in found.values()))
+    say(f"{count} deployments: idle")
     with lasting(deployer) as idle:
         time.sleep(IDLE_SECONDS)  # what is measured is that nothing happens
+    say(f"{count} deployments: down")
     with lasting(deployer) as down:
         for name in names:
             deployer.delete(name)
@@ -138,6 +141,11 @@ def measure(deployer: Deployer, version: str, image: str, count: int) -> Cost:
     return Cost(
         *(count, up["seconds"], up["cpu"], up["calls"], idle_percent, down["seconds"], down["cpu"], down["calls"])
     )
+
+
+def say(text: str) -> None:
+    """Tells whoever waits what is under way."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def serves(deployment: deployment_pb2.Deployment) -> bool:

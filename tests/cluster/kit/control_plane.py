@@ -83,7 +83,11 @@ def _authentication(kubectl: Kubectl) -> set[str]:
 
 
 def start_controllers(layout: Layout, processes: Processes) -> None:
-    """Starts the controller manager and the scheduler."""
+    """Starts the controller manager and the scheduler.
+
+    They may ask more per second than by default, 20 and 50, as on clusters that have thousands of pods.
+    """
+    pace = ("--kube-api-qps=200", "--kube-api-burst=400")
     processes.start(
         "controller-manager",
         layout.binaries / "kube-controller-manager",
@@ -96,9 +100,10 @@ def start_controllers(layout: Layout, processes: Processes) -> None:
         # Tests wait for an autoscaler: it looks often, and believes what it sees early.
         "--horizontal-pod-autoscaler-sync-period=5s",
         "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
+        *pace,
         "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
     )
-    processes.start("scheduler", layout.binaries / "kube-scheduler", *_own_kubeconfig(layout, "scheduler"))
+    processes.start("scheduler", layout.binaries / "kube-scheduler", *_own_kubeconfig(layout, "scheduler"), *pace)
 
 
 def _own_kubeconfig(layout: Layout, name: str) -> list[str]:
