@@ -14,6 +14,9 @@ from kea_core.interceptors import Around, Context, Details
 
 log = logging.getLogger(__name__)
 
+GOING = frozenset({"57P01", "57P02", "57P03"})
+"""PostgreSQL's admin_shutdown, crash_shutdown and cannot_connect_now (its manual, appendix A)."""
+
 
 class ErrorMapping(Around):
     """Domain errors become their status; all others are whole in the log and INTERNAL for the caller."""
@@ -29,7 +32,11 @@ class ErrorMapping(Around):
             await status.abort(context, status.to_status(error))
         except grpc.aio.AioRpcError as error:
             await self._abort_as_peer(details, context, error)
-        except Exception:
+        except Exception as error:
+            if _is_database_away(error):
+                log.warning("database does not answer", extra={"method": details.method, "problem": str(error)})
+                database = "the database"
+                await status.abort(context, status.to_status(ServiceUnavailable(database)))
             log.exception("method failed", extra={"method": details.method})
             await status.abort(context, status.internal())
 
@@ -44,3 +51,13 @@ class ErrorMapping(Around):
             await status.abort(context, status.to_status(ServiceUnavailable(peer)))
         log.error("peer failed", extra={"method": details.method, "problem": repr(error)})
         await status.abort(context, status.internal())
+
+
+def _is_database_away(error: Exception) -> bool:
+    """Returns whether a database was not reached, ended the connection, or is starting or stopping.
+
+    Told by what SQLAlchemy and PostgreSQL say of their errors: services without a database load neither.
+    """
+    if isinstance(error, ConnectionError) or getattr(error, "connection_invalidated", False):
+        return True
+    return any(getattr(part, "sqlstate", "") in GOING for part in (error, getattr(error, "orig", None)))

@@ -6,11 +6,13 @@ from typing import Any
 
 import grpc
 import pytest
+from asyncpg.exceptions import CannotConnectNowError
 from google.rpc import error_details_pb2, status_pb2
 from kea.deployer.v1 import deployment_service_pb2
 from kea.registry.v1 import model_pb2
 from kea_core import errors, status
 from scripted import GET_MODEL, NAME, Served, first, lines_of, raising, served
+from sqlalchemy.exc import DBAPIError
 
 ERROR_MAPPING = "kea_core.error_mapping"
 KINDS = sorted((kind for kind in status.CODES if kind is not errors.KeaError), key=lambda kind: kind.__name__)
@@ -180,3 +182,27 @@ async def test_a_peer_that_does_not_answer_is_unavailable_and_when_to_retry_is_t
 async def refusal_of_nobody(address: str) -> grpc.aio.AioRpcError:
     async with grpc.aio.insecure_channel(address) as channel:
         return await refusal(channel.unary_unary(GET_MODEL)(b"", timeout=5))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connect call failed"),
+        DBAPIError("SELECT 1", {}, CannotConnectNowError("the database system is starting up")),
+        DBAPIError("SELECT 1", {}, OSError("connection was closed"), connection_invalidated=True),
+        CannotConnectNowError("the database system is shutting down"),
+    ],
+)
+async def test_a_database_that_is_away_is_told_as_such(sockets: Path, error: Exception) -> None:
+    async with served(f"unix:{sockets}/s", raising(error)) as server:
+        found = await refusal(server.get())
+    assert (found.code(), reason_of(found)) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    assert found.details() == "the database does not answer; try again"
+
+
+async def test_what_a_database_says_of_a_statement_is_nobodys_business(sockets: Path) -> None:
+    error = DBAPIError("SELECT secret", {}, ValueError("no such column"))
+    async with served(f"unix:{sockets}/s", raising(error)) as server:
+        found = await refusal(server.get())
+    assert found.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in (found.details() or "")
