@@ -125,8 +125,9 @@ async def push(
         async with asyncio.TaskGroup() as tasks:
             for blob in blobs.values():
                 tasks.create_task(send(blob), name=f"push {blob.digest[:19]}")
-    except* KeaError as errors:
-        raise first_error(errors) from None
+    except BaseExceptionGroup as errors:
+        # Not `except*`: what is raised there stays in a group before Python 3.11.4.
+        raise first_error(errors.subgroup(KeaError) or errors) from None
     last = index or images[0].descriptor
     if index is not None:
         for image in images:

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,13 +167,22 @@ def test_a_platform_that_is_starting_is_seen_and_stopped(data: Path, port: int, 
     assert json.loads(state.read_text())["state"] == "stopped"
 
 
+@contextmanager
+def heeding(number: signal.Signals) -> Generator[None, None, None]:
+    """Has what is started meanwhile heed a signal. Under nohup, and in the background of a shell, some are ignored."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_platform_ends_well_at_a_signal(data: Path, port: int, silent_envoy: None, number: signal.Signals) -> None:
-    before = signal.signal(number, signal.SIG_DFL)  # where tests run under nohup, a platform would ignore what they do
-    platform = subprocess.Popen(  # noqa: S603
-        [*KEA, "up", "--data", str(data), "--port", str(port)], stderr=subprocess.DEVNULL
-    )
-    signal.signal(number, before)
+    with heeding(number):
+        platform = subprocess.Popen(  # noqa: S603
+            [*KEA, "up", "--data", str(data), "--port", str(port)], stderr=subprocess.DEVNULL
+        )
     with platform:
         until(lambda: read_status(layout_of(data).state, data).processes)
         platform.send_signal(number)
@@ -180,11 +190,13 @@ def test_a_platform_ends_well_at_a_signal(data: Path, port: int, silent_envoy: N
 
 
 def test_who_does_not_wait_for_a_detached_platform_does_not_get_it(data: Path, port: int, silent_envoy: None) -> None:
-    with subprocess.Popen(  # noqa: S603
-        [*KEA, "up", "--detach", "--data", str(data), "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as command:
+    with heeding(signal.SIGINT):
+        command = subprocess.Popen(  # noqa: S603
+            [*KEA, "up", "--detach", "--data", str(data), "--port", str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    with command:
         pid = until(lambda: read_status(layout_of(data).state, data).pid)
         assert pid != command.pid
         command.send_signal(signal.SIGINT)
