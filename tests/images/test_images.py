@@ -49,7 +49,8 @@ class Built:
         """Lays an image's own layers out, one over the other."""
         for layer in self.manifest(self.values["images"][name]["digest"]).layers[1:]:
             with tarfile.open(BlobStore(self.cache).path(layer.digest)) as tar:
-                tar.extractall(directory, filter="fully_trusted")  # noqa: S202 - our own
+                tar.extraction_filter = lambda member, _path: member  # as an argument it came with Python 3.11.4
+                tar.extractall(directory)  # noqa: S202 - our own
 
 
 async def push_base(registry: str, directory: Path) -> ImageReference:
