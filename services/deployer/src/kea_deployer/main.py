@@ -53,6 +53,8 @@ from kea_deployer.store.tables import FEED, REQUESTS
 MIGRATIONS = Path(__file__).parent / "migrations"
 HOUSEKEEPING_SECONDS = 600.0
 """How often what nobody needs any more is removed."""
+FOLLOW_SECONDS = 1.0
+"""Time after which the change feed is followed anew where the database was away."""
 LOOK_SECONDS = 5.0
 """How often builds are looked for that other deployers have taken on."""
 
@@ -106,7 +108,8 @@ async def run(
                 house_of_builds = repeat("housekeeping of builds", HOUSEKEEPING_SECONDS, made.house.run_once)
                 tasks.create_task(house_of_builds, name="housekeeping of builds")
                 if opened.shared:
-                    tasks.create_task(FeedFollower(store, queue.wake).run(), name="change feed")
+                    follower = FeedFollower(store, queue.wake)
+                    tasks.create_task(repeat("change feed", FOLLOW_SECONDS, follower.run), name="change feed")
 
         async with asyncio.TaskGroup() as tasks:
             background = [

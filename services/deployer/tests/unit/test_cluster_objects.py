@@ -15,6 +15,7 @@ from kea_core.database import DatabaseSettings
 from kea_core.settings import SettingsError
 from kea_deployer.builds.settings import ImageSettings
 from kea_deployer.builds.target import Target
+from kea_deployer.cluster.api import resource_of
 from kea_deployer.cluster.drift import covers
 from kea_deployer.cluster.names import SELECTOR, deployment_of, labels_of, object_name
 from kea_deployer.cluster.objects import objects_of
@@ -315,3 +316,17 @@ def test_a_workload_is_rolled_out_when_all_its_pods_are_of_its_newest_template(
     assert observe({"Deployment": workload}, [], []).rolled_out is expected
     idle = {"metadata": {"generation": 1}, "spec": {"replicas": 0}, "status": {"observedGeneration": 1}}
     assert observe({"Deployment": idle}, [], []).rolled_out
+
+
+@pytest.mark.parametrize(
+    ("path", "plural"),
+    [
+        ("/api/v1/namespaces/models/pods/echo-1/log", "pods"),
+        ("/apis/coordination.k8s.io/v1/namespaces/services/leases/kea", "leases"),
+        ("/apis/ml.kea-project.io/v1alpha1/mlmodels", "mlmodels"),
+        ("/api/v1/namespaces/models", "namespaces"),
+        ("/healthz", ""),
+    ],
+)
+def test_calls_are_counted_by_what_they_are_of(path: str, plural: str) -> None:
+    assert resource_of(path) == plural

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -50,6 +51,7 @@ PLURALS = {
 }
 """Where each kind is found: the group's version, and the kind's plural."""
 OF_NO_NAMESPACE = {"Namespace"}
+_RESOURCE = re.compile(r"/(api|apis/[^/]+)/[^/]+/(namespaces/[^/]+/)?(?P<plural>[a-z]+)")
 
 
 class KubernetesApi:
@@ -250,7 +252,7 @@ class KubernetesApi:
             status = error.status
             raise KubernetesRefused(error.status or 0, error.reason or "", str(error)[:MAX_TOLD]) from error
         finally:
-            self._metrics.called(method, _resource(path), status)
+            self._metrics.called(method, resource_of(path), status)
         return cast("aiohttp.ClientResponse", answer.response)
 
 
@@ -277,9 +279,10 @@ async def connect(namespace: str, kubeconfig: str, metrics: CollectorRegistry) -
         await client.close()
 
 
-def _resource(path: str) -> str:
-    """Returns the plural in a path."""
-    return next((plural for _, plural in PLURALS.values() if f"/{plural}" in path), "")
+def resource_of(path: str) -> str:
+    """Returns the plural of the kind that a path is of."""
+    found = _RESOURCE.match(path)
+    return found["plural"] if found else ""
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
