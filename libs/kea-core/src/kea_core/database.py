@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import alembic.config
@@ -141,23 +140,12 @@ def _sqlite_engine(url: URL, settings: DatabaseSettings) -> AsyncEngine:
     options = {"timeout": settings.lock_timeout_seconds, "async_creator_fn": sqlite_connection.connect}
     engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), connect_args=options)
 
-    def connect(connection: Any, _record: object) -> None:
-        # The driver's own BEGINs come too late (after the first read) and are never IMMEDIATE, so we send them
-        # ourselves.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
     def begin(connection: sa.Connection) -> None:
         # A transaction that reads first and writes later would fail where another has written in between; IMMEDIATE
         # waits.
         read_only = connection.get_execution_options().get("kea_read_only", False)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
-    event.listen(engine.sync_engine, "connect", connect)
     event.listen(engine.sync_engine, "begin", begin)
     return engine
 

@@ -251,6 +251,29 @@ async def test_a_call_that_is_cancelled_again_while_its_connection_is_closed_lea
         await sessions.ping()
 
 
+ROWS = LONG.replace("count(*) FROM c", "x FROM c WHERE x > 1000000")
+"""Takes a while to the first of its many rows."""
+
+
+async def test_a_call_that_is_cancelled_leaves_no_lock_behind(tmp_path: Path) -> None:
+    settings = DatabaseSettings(url=f"sqlite:///{tmp_path}/test.db", lock_timeout_seconds=2)
+    async with open_database(settings) as sessions:
+        await sessions.ping()
+
+        async def call() -> None:
+            async with sessions.transaction() as session:
+                await session.execute(sa.text(ROWS))
+
+        calling = asyncio.ensure_future(call())
+        await asyncio.sleep(0.05)  # the query has begun, in its thread
+        calling.cancel()
+        await asyncio.wait({calling})
+        # `calling` is kept, and with it its exception, the frames in that, and the cursor with rows left.
+        async with sessions.transaction() as session:
+            await session.execute(sa.text("CREATE TABLE t1 (n INTEGER)"))
+        assert calling.cancelled()
+
+
 async def test_a_transaction_keeps_nothing_of_what_fails(database: DatabaseSettings, migrations: Migrations) -> None:
     await migrate(database, migrations.directory)
     async with open_database(database) as sessions:
