@@ -186,6 +186,12 @@ def deployment_spec(schemas: Schemas) -> Json:
             **text("Longest time of one request, up to an hour, for example `60s`. Empty: 60 s."),
             "pattern": r"^[0-9]+(\.[0-9]{1,9})?s$",
         },
+        "retry": text(
+            "Which requests that failed on the way are sent to another replica. `Unsent`, the default: those of which "
+            "no replica has seen anything. `Unanswered`: also those that a replica had in hand when it ended; a method "
+            "may then run twice.",
+            enum=["Unsent", "Unanswered"],
+        ),
         "podTemplate": template,
         "autoscaling": autoscaling,
     }

@@ -170,7 +170,8 @@ def test_every_other_error_is_told_by_the_methods_that_end_with_it() -> None:
 
 
 def test_the_gateways_own_refusals_are_told_as_the_services_tell_theirs() -> None:
-    for http, (reason, title, code, _) in local_replies.REASONS.items():
+    by_flags = [(status, entry) for _, status, entry in local_replies.BY_FLAGS]
+    for http, (reason, title, code, _) in [*local_replies.REASONS.items(), *by_flags]:
         assert REASON.fullmatch(reason), http
         assert title
         assert code in {status.number_of(one) for one in grpc.StatusCode}, http

@@ -125,9 +125,9 @@ def test_every_resource_has_a_type_a_pattern_and_both_its_names() -> None:
             found.add(name.rpartition(".")[2])
             assert resource.type == f"kea.dev/{message.name}"
             assert resource.singular == message.name[0].lower() + message.name[1:]
-            assert resource.pattern[0].split("/")[-2] in (resource.plural, "versions")
+            assert resource.pattern[0].split("/")[-2] in (resource.plural, "versions", "revisions")
             assert resource_pattern(resource.type) == resource.pattern[0]
-    assert found == {"Build", "Deployment", "Endpoint", "Model", "ModelVersion", "SigningKey"}
+    assert found == {"Build", "Deployment", "Endpoint", "EndpointRevision", "Model", "ModelVersion", "SigningKey"}
 
 
 def test_these_checks_see_what_is_missing() -> None:

@@ -14,10 +14,13 @@ FLOWER = {"input": [[5.1, 3.5, 1.4, 0.2]]}
 class Callers:
     """Calls a model without pause, in threads, and keeps what went wrong."""
 
-    def __init__(self, platform: RunningPlatform, count: int = 4) -> None:
+    def __init__(self, platform: RunningPlatform, count: int = 4, model: str = "iris") -> None:
         self._platform = platform
+        self._path = f"/models/{model}/predict"
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(count)]
+        self.count = count
+        """How many call at the same time."""
         self.calls = 0
         self.failures: list[str] = []
 
@@ -35,7 +38,7 @@ class Callers:
         with self._platform.client() as client:
             while not self._stop.is_set():
                 try:
-                    response = client.post("/models/iris/predict", json=FLOWER)
+                    response = client.post(self._path, json=FLOWER)
                 except httpx.HTTPError as error:
                     self.failures.append(repr(error))
                     continue

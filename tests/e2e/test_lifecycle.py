@@ -54,6 +54,31 @@ def test_a_new_version_replaces_the_old_without_a_failed_request(iris: RunningPl
     assert now["deployment"].startswith(was["deployment"])
 
 
+def test_a_rollback_serves_what_was_before_without_a_failed_request(iris: RunningPlatform, tmp_path: Path) -> None:
+    model, example = save_iris(tmp_path)
+    for name in ("models", "push", "rolled", str(model), "--example", str(example)), ("deploy", "rolled"):
+        iris.kea(*name)
+    iris.kea("models", "push", "rolled", str(model), "--example", str(example))
+    iris.kea("deploy", "rolled", "--replicas", "2")
+    with Callers(iris, 2, model="rolled") as callers:
+        until(lambda: callers.calls > 20)
+        done = iris.kea_json("rollback", "rolled")
+        enough = callers.calls + 100
+        until(lambda: callers.calls > enough)
+    assert not callers.failures, callers.failures[:3]
+    assert (done["deployment"]["version"], done["deployment"]["replicas"]) == (1, 2)
+    until(lambda: [served(entry) for entry in iris.kea_json("endpoints", "revisions", "rolled")] == [1, 2, 1])
+    assert iris.kea("rollback", "rolled", "--to", "7", check=False).stderr.startswith(
+        "error: endpoint 'rolled' has no revision 7; kept are: 3, 2, 1"
+    )
+    iris.kea("undeploy", "rolled")
+
+
+def served(revision: Any) -> int:
+    (target,) = revision["targets"]
+    return int(target["version"])
+
+
 def test_a_model_that_cannot_load_says_why_and_the_old_one_serves_on(iris: RunningPlatform, tmp_path: Path) -> None:
     source = tmp_path / "greeter.py"
     source.write_text(GOOD)

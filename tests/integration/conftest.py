@@ -51,6 +51,10 @@ class Upstream:
         self.name = name
         self.path = path
         self.requests = 0
+        self.holding = False
+        """Whether it keeps requests without answering them."""
+        self.held = asyncio.Event()
+        """Set once it has kept one."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -84,6 +88,9 @@ class Upstream:
                 lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 await reader.readexactly(int(lines.get("content-length", 0)))
                 self.requests += 1
+                if self.holding:
+                    self.held.set()
+                    await reader.read()  # until it dies
                 body = json.dumps({"served_by": self.name, "authorization": lines.get("authorization")}).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
                 await writer.drain()
@@ -203,6 +210,11 @@ class Plane:
     async def update(self, name: str, *roles: str, **weights: int) -> endpoint_pb2.Endpoint:
         request = endpoint_service_pb2.UpdateEndpointRequest(endpoint=wanted(name, *roles, **weights))
         return await self.endpoints.UpdateEndpoint(request, wait_for_ready=True)
+
+    async def retry(self, name: str, retry: str) -> None:
+        """Says which requests that failed on the way are sent to another replica."""
+        endpoint = endpoint_pb2.Endpoint(name=f"{PARENT}/endpoints/{name}", retry=retry)
+        await self.endpoints.UpdateEndpoint(endpoint_service_pb2.UpdateEndpointRequest(endpoint=endpoint))
 
     async def get(self, name: str) -> endpoint_pb2.Endpoint:
         request = endpoint_service_pb2.GetEndpointRequest(name=f"{PARENT}/endpoints/{name}")

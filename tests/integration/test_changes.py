@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import pytest
 
 
 async def connections(plane: Any) -> int:
@@ -82,6 +85,37 @@ async def test_a_replica_that_dies_is_replaced_by_another_and_used_again_when_it
             return await plane.served_by() == "one"
 
         await eventually(is_back)
+
+
+@pytest.mark.parametrize(
+    ("retry", "status"), [("RETRY_UNSPECIFIED", 503), ("RETRY_UNSENT", 503), ("RETRY_UNANSWERED", 200)]
+)
+async def test_a_request_that_dies_with_its_replica_is_sent_again_only_where_that_is_wanted(
+    start_plane: Any, retry: str, status: int
+) -> None:
+    async with start_plane() as plane:
+        replicas = [await plane.upstream(name) for name in ("one", "two")]
+        for replica in replicas:
+            replica.holding = True
+        plane.deploy("v1", *replicas)
+        await plane.create("iris", v1=10_000)
+        await plane.retry("iris", retry)
+        await plane.settled("iris")
+        async with asyncio.TaskGroup() as tasks:
+            calling = tasks.create_task(plane.call())
+            holds = [tasks.create_task(replica.held.wait(), name=replica.name) for replica in replicas]
+            (held,), waiting = await asyncio.wait(holds, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
+            victim, other = sorted(replicas, key=lambda replica: replica.name != held.get_name())
+            other.holding = False
+            victim.die()
+        answer = calling.result()
+        assert answer.status_code == status, answer.text
+        assert other.requests == (status == 200)
+        if status == 503:
+            assert answer.json()["reason"] == "REPLICA_LOST"
+            assert "whether the model has run is not known" in answer.json()["detail"]
 
 
 async def test_when_all_replicas_are_dead_it_is_told_and_the_next_one_serves(start_plane: Any, eventually: Any) -> None:

@@ -22,7 +22,7 @@ from kea.registry.v1 import (
     model_version_service_pb2,
     model_version_service_pb2_grpc,
 )
-from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
+from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
 from kea_core.operations import Operation
 
 Deployment = deployment_pb2.Deployment
@@ -39,6 +39,8 @@ class World:
     archives: dict[str, bytes] = field(default_factory=dict[str, bytes])
     deployments: dict[str, deployment_pb2.Deployment] = field(default_factory=dict[str, Any])
     endpoints: dict[str, endpoint_pb2.Endpoint] = field(default_factory=dict[str, Any])
+    revisions: dict[str, list[endpoint_revision_pb2.EndpointRevision]] = field(default_factory=dict[str, Any])
+    """What endpoints have served, oldest first."""
     builds: dict[str, build_pb2.Build] = field(default_factory=dict[str, Any])
     build_ends: int = build_pb2.Build.STATE_SUCCEEDED
     """How builds end; those that are RUNNING do not."""
@@ -211,7 +213,13 @@ class Deployments(deployment_service_pb2_grpc.DeploymentServiceServicer):
         return self._operation(made.name, "laying out the environment")
 
     async def UpdateDeployment(self, request: Any, context: Any) -> Any:
-        self.world.deployments[request.deployment.name].replica_count = request.deployment.replica_count
+        found = self.world.deployments[request.deployment.name]
+        for path in request.update_mask.paths:
+            found.ClearField(path)
+            if path != "replica_count":
+                getattr(found, path).CopyFrom(getattr(request.deployment, path))
+            elif request.deployment.HasField(path):
+                found.replica_count = request.deployment.replica_count
         return self._operation(request.deployment.name, "starting replicas")
 
     async def DeleteDeployment(self, request: Any, context: Any) -> Any:
@@ -272,15 +280,26 @@ class Endpoints(endpoint_service_pb2_grpc.EndpointServiceServicer):
 
     async def UpdateEndpoint(self, request: Any, context: Any) -> Any:
         found = self.world.endpoints[request.endpoint.name]
-        if request.endpoint.etag != found.etag:
+        if request.endpoint.etag not in {"", found.etag}:
             await abort(context, grpc.StatusCode.ABORTED, "it has changed", "ETAG_MISMATCH")
-        names = [target.deployment for target in request.endpoint.targets]
-        self.world.calls.append(f"aimed at {', '.join(name.rpartition('/')[2] for name in names)}")
+        if request.validate_only:
+            return found
         made = Endpoint()
         made.CopyFrom(found)
-        del made.targets[:]
-        made.targets.extend(request.endpoint.targets)
+        if "targets" in request.update_mask.paths:
+            names = [target.deployment for target in request.endpoint.targets]
+            self.world.calls.append(f"aimed at {', '.join(name.rpartition('/')[2] for name in names)}")
+        for path in request.update_mask.paths:
+            made.ClearField(path)
+        request.endpoint.ClearField("etag")
+        made.MergeFrom(request.endpoint)
         return self._publish(made)
+
+    async def ListEndpointRevisions(self, request: Any, context: Any) -> Any:
+        found = self.world.revisions.get(request.parent)
+        if found is None:
+            return await abort(context, grpc.StatusCode.NOT_FOUND, "there is no such endpoint", "ENDPOINT_NOT_FOUND")
+        return endpoint_service_pb2.ListEndpointRevisionsResponse(endpoint_revisions=reversed(found))
 
     async def GetEndpoint(self, request: Any, context: Any) -> Any:
         found = self.world.endpoints.get(request.name)
@@ -296,6 +315,7 @@ class Endpoints(endpoint_service_pb2_grpc.EndpointServiceServicer):
 
     async def DeleteEndpoint(self, request: Any, context: Any) -> Any:
         del self.world.endpoints[request.name]
+        self.world.revisions.pop(request.name, None)
         return empty_pb2.Empty()
 
     def _publish(self, made: endpoint_pb2.Endpoint) -> endpoint_pb2.Endpoint:
@@ -306,7 +326,24 @@ class Endpoints(endpoint_service_pb2_grpc.EndpointServiceServicer):
         )
         made.conditions.append(condition)
         self.world.endpoints[made.name] = made
+        self._keep(made)
         return made
+
+    def _keep(self, made: endpoint_pb2.Endpoint) -> None:
+        """Keeps what it serves, as the router does."""
+        kept = self.world.revisions.setdefault(made.name, [])
+        revision = endpoint_revision_pb2.EndpointRevision(number=len(kept) + 1, create_time=self.world.now())
+        for target in made.targets:
+            found = self.world.deployments[target.deployment]
+            revision.targets.add(
+                deployment=target.deployment,
+                weight=target.weight,
+                model_version=found.model_version,
+                pod_template=found.pod_template,
+                prebuilt_image=f"{found.prebuilt_image}@sha256:1" if found.prebuilt_image else "",
+            )
+        if not kept or kept[-1].targets != revision.targets:
+            kept.append(revision)
 
 
 class Tokens(token_service_pb2_grpc.TokenServiceServicer):

@@ -64,10 +64,17 @@ def make_endpoint(short: str = "iris", *, revision: int = 1, roles: tuple[str, .
     )
 
 
-def make_deployment(short: str = "v1", *, version: int = 1, replicas: int = 1) -> Deployment:
+def make_deployment(
+    short: str = "v1", *, version: int = 1, replicas: int = 1, template: str = "{}", changed: datetime = NOON
+) -> Deployment:
     """Returns a deployment with a number of ready replicas."""
     found = (Replica(f"r{n}", f"unix:/run/{short}-{n}.http", f"unix:/run/{short}-{n}.grpc") for n in range(replicas))
-    return Deployment(deployment_name(short), version, tuple(found))
+    return Deployment(deployment_name(short), version_name(version), tuple(found), changed, pod_template=template)
+
+
+def version_name(number: int) -> str:
+    """Returns the resource name of a version of the model that all of them serve."""
+    return f"projects/default/models/iris/versions/{number}"
 
 
 def clusters_of(configuration: route_pb2.RouteConfiguration) -> set[str]:
@@ -324,6 +331,8 @@ class Helpers:
     FakeDeployer = FakeDeployer
     deployment_name = staticmethod(deployment_name)
     endpoint_name = staticmethod(endpoint_name)
+    version_name = staticmethod(version_name)
+    NOON = NOON
     make_endpoint = staticmethod(make_endpoint)
     make_deployment = staticmethod(make_deployment)
     ready_replica = staticmethod(ready_replica)

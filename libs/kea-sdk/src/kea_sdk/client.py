@@ -17,6 +17,7 @@ from kea_sdk.build_calls import BuildCalls
 from kea_sdk.builds import Builds
 from kea_sdk.deadline import Deadline
 from kea_sdk.deployments import Deployments, Report
+from kea_sdk.endpoint_calls import DEPLOY_SECONDS, EndpointCalls
 from kea_sdk.endpoints import Endpoints
 from kea_sdk.errors import FieldViolation, NotFound
 from kea_sdk.gateway import Gateway
@@ -25,17 +26,16 @@ from kea_sdk.log_lines import following, merged
 from kea_sdk.model_calls import ModelCalls
 from kea_sdk.reference import Reference, belongs_to, checked_id
 from kea_sdk.registry import Registry
-from kea_sdk.resources import Deployment, Endpoint, LogLine, Rollout, Token
-from kea_sdk.rollout import Rollouts
+from kea_sdk.resources import Deployment, LogLine, Rollout, Token
+from kea_sdk.rollout import Part
 from kea_sdk.running import running
 from kea_sdk.settings import ClientSettings, read_settings
 
-DEPLOY_SECONDS = 600.0
 PREDICT_SECONDS = 60.0
 TAIL_LINES = 100
 
 
-class Client(ModelCalls, BuildCalls):
+class Client(ModelCalls, BuildCalls, EndpointCalls):
     """One KEA, for one project. May be shared by threads; to be closed, or used with `with`.
 
     What is not given is taken from `KEA_URL`, `KEA_TOKEN`, `KEA_PROJECT`, the configuration file, and last from the
@@ -63,10 +63,10 @@ class Client(ModelCalls, BuildCalls):
         self.settings: ClientSettings = read_settings(url=url, token=token, project=project, data=place)
         project = checked_id(self.settings.project, "project")
         self._gateway = Gateway(self.settings)
-        ModelCalls.__init__(self, Registry(self._gateway, project), project)
+        registry, deployments = Registry(self._gateway, project), Deployments(self._gateway, project)
+        ModelCalls.__init__(self, registry, project)
         BuildCalls.__init__(self, Builds(self._gateway, project))
-        self._deployments = Deployments(self._gateway, self.project)
-        self._endpoints = Endpoints(self._gateway, self.project)
+        EndpointCalls.__init__(self, registry, deployments, Endpoints(self._gateway, project), self.url)
         self._inference = Inference(self._gateway)
 
     def __enter__(self) -> Self:
@@ -127,10 +127,10 @@ class Client(ModelCalls, BuildCalls):
         parsed = Reference.parse(reference)
         name = checked_id(endpoint or parsed.model, "endpoint's name")
         version = self._registry.version(parsed.name(self.project))
-        rollouts, wanted = self._rollouts(report), running(replicas, pod_template, autoscaling, image)
+        part = Part(version, running(replicas, pod_template, autoscaling, image))
         if not wait:
-            return rollouts.begin(version, name, wanted)
-        return rollouts.deploy(version, name, wanted, Deadline(timeout))
+            return self._rollouts(report).begin(name, part)
+        return self._rollouts(report).deploy(name, [part], Deadline(timeout))
 
     def undeploy(self, endpoint: str, *, wait: bool = True, timeout: float = 60.0) -> tuple[str, ...]:
         """Deletes an endpoint, then its deployments; also those that never got as far as serving it.
@@ -157,14 +157,6 @@ class Client(ModelCalls, BuildCalls):
             for entry in taken:
                 self._deployments.wait_gone(entry, deadline)
         return taken
-
-    def endpoints(self) -> list[Endpoint]:
-        """Returns all endpoints by name."""
-        return [convert.endpoint(entry, self.url) for entry in self._endpoints.all()]
-
-    def endpoint(self, name: str) -> Endpoint:
-        """Returns an endpoint."""
-        return convert.endpoint(self._endpoints.get(checked_id(name, "endpoint's name")), self.url)
 
     def deployments(self) -> list[Deployment]:
         """Returns all deployments by name."""
@@ -229,9 +221,6 @@ class Client(ModelCalls, BuildCalls):
         request = token_service_pb2.CreateTokenRequest(ttl=duration, roles=list(roles))
         stub = self._gateway.stub(token_service_pb2_grpc.TokenServiceStub)
         return convert.token(self._gateway.call(stub.CreateToken, request))
-
-    def _rollouts(self, report: Report = lambda _step: None) -> Rollouts:
-        return Rollouts(self._deployments, self._endpoints, self.url, report)
 
     def _path(self, endpoint: str, project: str | None) -> str:
         return convert.endpoint_url("", project or self.project, checked_id(endpoint, "endpoint's name"))

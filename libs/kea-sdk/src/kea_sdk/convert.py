@@ -6,16 +6,28 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf import timestamp_pb2
+from google.protobuf import json_format, timestamp_pb2
 from kea.auth.v1 import token_pb2
 from kea.common.v1 import condition_pb2
 from kea.deployer.v1 import build_pb2, deployment_pb2
 from kea.registry.v1 import model_pb2, model_version_pb2
-from kea.router.v1 import endpoint_pb2
+from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2
 from kea_openapi import convert as signatures
 from kea_openapi.signature import SignatureError
 
-from kea_sdk.resources import Build, Condition, Deployment, Endpoint, LogLine, Model, ModelVersion, Target, Token
+from kea_sdk.resources import (
+    Build,
+    Condition,
+    Deployment,
+    Endpoint,
+    LogLine,
+    Model,
+    ModelVersion,
+    Revision,
+    RevisionTarget,
+    Target,
+    Token,
+)
 
 DEFAULT_PROJECT = "default"
 
@@ -111,6 +123,7 @@ def endpoint(message: endpoint_pb2.Endpoint, url: str) -> Endpoint:
         targets=tuple(Target(deployment=last(entry.deployment), weight=entry.weight) for entry in message.targets),
         allowed_roles=tuple(message.allowed_roles),
         timeout_seconds=timeout,
+        retry=_name(endpoint_pb2.Endpoint.Retry, message.retry, "RETRY_").lower(),
         state=_name(endpoint_pb2.Endpoint.State, message.state, "STATE_"),
         reconciling=message.reconciling,
         conditions=_conditions(message.conditions),
@@ -118,6 +131,24 @@ def endpoint(message: endpoint_pb2.Endpoint, url: str) -> Endpoint:
         url=address,
         docs_url=f"{address}/docs",
         etag=message.etag,
+    )
+
+
+def revision(message: endpoint_revision_pb2.EndpointRevision) -> Revision:
+    """Returns a revision of an endpoint."""
+    targets = tuple(_revision_target(entry) for entry in message.targets)
+    return Revision(number=message.number, targets=targets, create_time=time_of(message.create_time))
+
+
+def _revision_target(message: endpoint_revision_pb2.RevisionTarget) -> RevisionTarget:
+    parts = message.model_version.split("/")
+    return RevisionTarget(
+        deployment=last(message.deployment),
+        weight=message.weight,
+        model=parts[3],
+        version=int(parts[5]),
+        pod_template=json_format.MessageToDict(message.pod_template, preserving_proto_field_name=True),
+        prebuilt_image=message.prebuilt_image,
     )
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from google.protobuf import field_mask_pb2
-from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
+from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
 
 from kea_sdk.errors import NotFound
 from kea_sdk.gateway import Gateway
@@ -47,21 +47,46 @@ class Endpoints:
                 return found
             request.page_token = page.next_page_token
 
-    def create(self, endpoint: str, deployment: str) -> endpoint_pb2.Endpoint:
-        """Makes an endpoint all of whose requests go to one deployment."""
+    def revisions(self, endpoint: str) -> list[endpoint_revision_pb2.EndpointRevision]:
+        """Returns what an endpoint has served, newest first."""
+        found: list[endpoint_revision_pb2.EndpointRevision] = []
+        request = endpoint_service_pb2.ListEndpointRevisionsRequest(parent=self._name(endpoint), page_size=PAGE)
+        while True:
+            page = self._gateway.call(self._stub.ListEndpointRevisions, request, repeatable=True)
+            found += page.endpoint_revisions
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+
+    def create(self, endpoint: str, targets: Sequence[endpoint_pb2.Target]) -> endpoint_pb2.Endpoint:
+        """Makes an endpoint."""
         request = endpoint_service_pb2.CreateEndpointRequest(
             parent=self._parent,
             endpoint_id=endpoint,
-            endpoint=endpoint_pb2.Endpoint(targets=[self.target(deployment)]),
+            endpoint=endpoint_pb2.Endpoint(targets=targets),
             request_id=str(uuid.uuid4()),
         )
         return self._gateway.call(self._stub.CreateEndpoint, request, repeatable=True)
 
-    def aim(self, found: endpoint_pb2.Endpoint, targets: Sequence[endpoint_pb2.Target]) -> endpoint_pb2.Endpoint:
+    def aim(
+        self, found: endpoint_pb2.Endpoint, targets: Sequence[endpoint_pb2.Target], *, validate_only: bool = False
+    ) -> endpoint_pb2.Endpoint:
         """Changes where an endpoint's requests go, unless it has changed since it was read."""
         wanted = endpoint_pb2.Endpoint(name=found.name, targets=targets, etag=found.etag)
-        mask = field_mask_pb2.FieldMask(paths=["targets"])
-        request = endpoint_service_pb2.UpdateEndpointRequest(endpoint=wanted, update_mask=mask)
+        return self._update(wanted, ["targets"], validate_only=validate_only)
+
+    def change(self, endpoint: str, wanted: endpoint_pb2.Endpoint, paths: Sequence[str]) -> endpoint_pb2.Endpoint:
+        """Changes the fields that paths name."""
+        wanted.name = self._name(endpoint)
+        return self._update(wanted, paths)
+
+    def _update(
+        self, wanted: endpoint_pb2.Endpoint, paths: Sequence[str], *, validate_only: bool = False
+    ) -> endpoint_pb2.Endpoint:
+        mask = field_mask_pb2.FieldMask(paths=paths)
+        request = endpoint_service_pb2.UpdateEndpointRequest(
+            endpoint=wanted, update_mask=mask, validate_only=validate_only
+        )
         return self._gateway.call(self._stub.UpdateEndpoint, request)
 
     def delete(self, endpoint: str) -> None:
@@ -73,9 +98,9 @@ class Endpoints:
         """Returns the resource names of all deployments that endpoints, but one, send requests to."""
         return {target.deployment for entry in self.all() if entry.name != self._name(but) for target in entry.targets}
 
-    def target(self, deployment: str) -> endpoint_pb2.Target:
-        """Returns the target that takes all requests to a deployment."""
-        return endpoint_pb2.Target(deployment=f"{self._parent}/deployments/{deployment}", weight=WHOLE)
+    def target(self, deployment: str, weight: int = WHOLE) -> endpoint_pb2.Target:
+        """Returns the target that takes a share of the requests, in basis points, to a deployment."""
+        return endpoint_pb2.Target(deployment=f"{self._parent}/deployments/{deployment}", weight=weight)
 
     def _name(self, endpoint: str) -> str:
         return f"{self._parent}/endpoints/{endpoint}"

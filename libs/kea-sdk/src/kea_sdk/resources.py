@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from kea_openapi.signature import Signature
 
@@ -101,6 +102,8 @@ class Endpoint:
     allowed_roles: tuple[str, ...]
     timeout_seconds: float
     """0 where it is the default, 60 s."""
+    retry: str
+    """Which requests that failed on the way go to another replica: `unsent`, or `unanswered` too."""
     state: str
     """`ACTIVE` or `UNAVAILABLE`."""
     reconciling: bool
@@ -114,11 +117,46 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionTarget:
+    """A part of what an endpoint has served."""
+
+    deployment: str
+    """The id; it may be gone."""
+    weight: int
+    """Basis points, 0 to 10000."""
+    model: str
+    version: int
+    pod_template: Mapping[str, Any]
+    """What was asked of the cluster for each replica: `kea.deployer.v1.PodTemplate` by the names of its fields."""
+    prebuilt_image: str
+    """Pinned by digest; empty where the image was built, or there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What an endpoint has served."""
+
+    number: int
+    """From 1."""
+    targets: tuple[RevisionTarget, ...]
+    create_time: datetime | None
+    """When it was first seen to serve."""
+
+    def __str__(self) -> str:
+        """Returns the versions, with shares where there are several."""
+        whole = len(self.targets) == 1
+        shares = ("" if whole else f" {part.weight / 100:g}%" for part in self.targets)
+        parts = (f"{part.model}:{part.version}" for part in self.targets)
+        return ", ".join(part + share for part, share in zip(parts, shares, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """What a deploy has done."""
+    """What a deploy or a rollback has done."""
 
     endpoint: Endpoint
     deployment: Deployment
+    """Of several, that with the greatest share."""
     replaced: tuple[str, ...]
     """Ids of the deployments that served before and are being taken down."""
 

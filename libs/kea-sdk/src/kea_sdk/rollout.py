@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from google.protobuf import timestamp_pb2
 from kea.deployer.v1 import deployment_pb2
@@ -14,7 +15,7 @@ from kea_core.operations import Operation
 from kea_sdk import convert
 from kea_sdk.deadline import Deadline, patiently
 from kea_sdk.deployments import Deployments, Report, State
-from kea_sdk.endpoints import Endpoints
+from kea_sdk.endpoints import WHOLE, Endpoints
 from kea_sdk.errors import DeadlineExceeded, DeploymentFailed, KeaClientError, Unavailable
 from kea_sdk.reference import deployment_id
 from kea_sdk.resources import Rollout
@@ -22,6 +23,17 @@ from kea_sdk.running import differing
 
 LOG_LINES = 30
 """Last lines kept of a deployment that failed: it is deleted, and they with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what an endpoint shall serve."""
+
+    version: model_version_pb2.ModelVersion
+    wanted: deployment_pb2.Deployment
+    """How it shall run; what is not set is left as it is."""
+    weight: int = WHOLE
+    """Share of the requests, in basis points."""
 
 
 class Rollouts:
@@ -40,86 +52,99 @@ class Rollouts:
         self._url = url
         self._report = report
 
-    def deploy(
-        self,
-        version: model_version_pb2.ModelVersion,
-        endpoint: str,
-        wanted: deployment_pb2.Deployment,
-        deadline: Deadline,
-    ) -> Rollout:
-        """Deploys, and returns once all requests of the endpoint go to the version.
+    def deploy(self, endpoint: str, parts: Sequence[Part], deadline: Deadline) -> Rollout:
+        """Deploys, and returns once all requests of the endpoint go to the parts, by their shares.
 
         The endpoint's etag is that of the beginning, so whoever changed it meanwhile is not overruled.
 
         Raises:
-            DeploymentFailed: it did not come up; what served before goes on, and nothing new is left.
+            DeploymentFailed: one did not come up; what served before goes on, and nothing new is left.
             Aborted: the endpoint was changed by someone else meanwhile.
             DeadlineExceeded: it took too long; it goes on coming up, and the same call again waits on.
+            FailedPrecondition: a custom resource manages the endpoint.
         """
         before = self._endpoints.find(endpoint)
-        name, found = self._place(version, endpoint, before, wanted.prebuilt_image)
-        begun = None
-        if found is None:
-            self._report(f"bringing {name} up")
-            begun = self._deployments.create(name, version.name, wanted)
+        if before is not None:  # whoever may not move it learns that before anything is brought up
+            self._endpoints.aim(before, before.targets, validate_only=True)
+        names: list[str] = []
+        begun: list[str] = []
         try:
-            if begun is not None:
-                self._await_created(begun, name, deadline)
-            elif found is not None:
-                self._resume(found, wanted, deadline)
-            moved = self._move(before, endpoint, name, deadline)
+            for part in parts:
+                names.append(self._bring_up(part, endpoint, before, names, begun, deadline))
+            targets = [self._endpoints.target(name, part.weight) for name, part in zip(names, parts, strict=True)]
+            moved = self._move(before, endpoint, targets, deadline)
         except DeadlineExceeded as error:
             problem = f"{error}; it goes on coming up: deploy again to wait on, or undeploy"
             raise DeadlineExceeded(problem, reason=error.reason) from error
         except Unavailable:  # nothing is known of how far it is: deploying again goes on with it
             raise
         except KeaClientError:
-            if begun is not None:  # what was there before is never taken down here, what was made here always
+            for name in begun:  # what was there before is never taken down here, what was made here always
                 with contextlib.suppress(KeaClientError):
                     self._deployments.delete(name)
             raise
-        replaced = self._retire(before, endpoint, name)
+        replaced = self._retire(before, endpoint, targets)
+        main = max(targets, key=lambda target: target.weight)
         return Rollout(
             endpoint=convert.endpoint(moved, self._url),
-            deployment=convert.deployment(self._deployments.get(name)),
+            deployment=convert.deployment(self._deployments.get(convert.last(main.deployment))),
             replaced=replaced,
         )
 
-    def begin(
-        self, version: model_version_pb2.ModelVersion, endpoint: str, wanted: deployment_pb2.Deployment
-    ) -> Rollout:
+    def begin(self, endpoint: str, part: Part) -> Rollout:
         """Begins to bring a version up and does not wait. A new endpoint is made at once; one there is stays."""
         before = self._endpoints.find(endpoint)
-        name, found = self._place(version, endpoint, before, wanted.prebuilt_image)
+        version, wanted = part.version, part.wanted
+        name, found = self._place(part, endpoint, before, ())
         if found is None:
             self._deployments.create(name, version.name, wanted)
         elif changed := differing(found, wanted):
             self._deployments.update(found, wanted, changed)
         if before is None:
-            before = self._endpoints.create(endpoint, name)
+            before = self._endpoints.create(endpoint, [self._endpoints.target(name)])
         return Rollout(
             endpoint=convert.endpoint(before, self._url),
             deployment=convert.deployment(self._deployments.get(name)),
             replaced=(),
         )
 
-    def _place(
+    def _bring_up(
         self,
-        version: model_version_pb2.ModelVersion,
+        part: Part,
         endpoint: str,
         before: endpoint_pb2.Endpoint | None,
-        image: str,
+        others: Sequence[str],
+        begun: list[str],
+        deadline: Deadline,
+    ) -> str:
+        """Returns the id of a deployment once it serves as a part wants it; `begun` gets those that are new."""
+        name, found = self._place(part, endpoint, before, others)
+        if found is not None:
+            self._resume(found, part.wanted, deadline)
+            return name
+        self._report(f"bringing {name} up")
+        operation = self._deployments.create(name, part.version.name, part.wanted)
+        begun.append(name)
+        self._await_created(operation, name, deadline)
+        return name
+
+    def _place(
+        self, part: Part, endpoint: str, before: endpoint_pb2.Endpoint | None, others: Sequence[str]
     ) -> tuple[str, deployment_pb2.Deployment | None]:
         """Returns the deployment's id and the one to go on with, if this version is there already.
 
         An id may be taken by something else: another model's version at the same endpoint, or a model that was deleted
-        and pushed anew under the same name, or another image of the version. One that failed, or is on its way out, is
-        not gone on with either.
+        and pushed anew under the same name, or another image of the version, or another part of the same rollout. One
+        that failed, or is on its way out, is not gone on with either.
         """
+        version, image = part.version, part.wanted.prebuilt_image
         targeted = {target.deployment for target in before.targets} if before is not None else set[str]()
         attempt = 1
         while True:
             name = deployment_id(endpoint, version.number, attempt)
+            attempt += 1
+            if name in others:
+                continue
             found = self._deployments.find(name)
             if found is None:
                 return name, None
@@ -128,7 +153,6 @@ class Rollouts:
                 return name, found
             if found.state == State.STATE_FAILED and found.name not in targeted:
                 self._deployments.delete(name)
-            attempt += 1
 
     def _await_created(self, begun: Operation, name: str, deadline: Deadline) -> None:
         try:
@@ -157,20 +181,24 @@ class Rollouts:
         patiently(look, deadline, f"bringing {name} up")
 
     def _move(
-        self, before: endpoint_pb2.Endpoint | None, endpoint: str, name: str, deadline: Deadline
+        self,
+        before: endpoint_pb2.Endpoint | None,
+        endpoint: str,
+        targets: Sequence[endpoint_pb2.Target],
+        deadline: Deadline,
     ) -> endpoint_pb2.Endpoint:
-        """Sends all requests to the deployment and waits until the gateway does so."""
-        target = self._endpoints.target(name)
+        """Sends all requests to the targets and waits until the gateway does so."""
+        names = [convert.last(target.deployment) for target in targets]
         if before is None:
             self._report(f"publishing endpoint {endpoint}")
-            now = self._endpoints.create(endpoint, name)
-        elif list(before.targets) == [target]:
+            now = self._endpoints.create(endpoint, targets)
+        elif list(before.targets) == list(targets):
             now = before
         else:
-            self._report(f"moving endpoint {endpoint} to {name}")
-            now = self._endpoints.aim(before, [target])
+            self._report(f"moving endpoint {endpoint} to {', '.join(names)}")
+            now = self._endpoints.aim(before, targets)
         try:
-            return self._await_published(endpoint, name, now, deadline)
+            return self._await_published(endpoint, names, now, deadline)
         except DeploymentFailed:
             with contextlib.suppress(KeaClientError):  # whoever has changed the endpoint meanwhile knows better
                 if before is None:
@@ -180,7 +208,7 @@ class Rollouts:
             raise
 
     def _await_published(
-        self, endpoint: str, name: str, now: endpoint_pb2.Endpoint, deadline: Deadline
+        self, endpoint: str, names: Sequence[str], now: endpoint_pb2.Endpoint, deadline: Deadline
     ) -> endpoint_pb2.Endpoint:
         seen = now
 
@@ -189,18 +217,23 @@ class Rollouts:
             seen = self._endpoints.get(endpoint)
             if seen.state == endpoint_pb2.Endpoint.STATE_ACTIVE and not seen.reconciling:
                 return True
-            found = self._deployments.find(name)
-            if found is None or found.state == State.STATE_FAILED:
-                raise self._failure(name, None)
-            return found.state == State.STATE_IDLE and not seen.reconciling
+            idle = True
+            for name in names:
+                found = self._deployments.find(name)
+                if found is None or found.state == State.STATE_FAILED:
+                    raise self._failure(name, None)
+                idle = idle and found.state == State.STATE_IDLE
+            return idle and not seen.reconciling
 
         patiently(look, deadline, f"publishing endpoint {endpoint}")
         return seen
 
-    def _retire(self, before: endpoint_pb2.Endpoint | None, endpoint: str, name: str) -> tuple[str, ...]:
+    def _retire(
+        self, before: endpoint_pb2.Endpoint | None, endpoint: str, targets: Sequence[endpoint_pb2.Target]
+    ) -> tuple[str, ...]:
         """Takes down what the endpoint sent requests to before, where no other endpoint still does."""
         old = {target.deployment for target in before.targets} if before is not None else set[str]()
-        old -= {self._endpoints.target(name).deployment}
+        old -= {target.deployment for target in targets}
         if old:
             old -= self._endpoints.targeted(but=endpoint)
         return self.take_down(sorted(old))

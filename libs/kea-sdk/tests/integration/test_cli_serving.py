@@ -37,6 +37,38 @@ def test_deploy_says_what_serves_where(kea: Kea, client: Client, pushed: Any, ga
     assert (again["deployment"]["replicas"], again["endpoint"]["url"], again["replaced"]) == (3, address, [])
 
 
+def test_rollback_says_what_serves_where_and_revisions_what_has(
+    kea: Kea, client: Client, pushed: Any, gateway: FakeGateway
+) -> None:
+    kea("deploy", "iris", "--cpu", "1")
+    assert kea("rollback", "iris", fails=3).err == (
+        "error: endpoint 'iris' has served nothing else before [REVISION_NOT_FOUND]\n"
+    )
+    client.push("iris", pushed)
+    kea("deploy", "iris:2")
+    address = f"{gateway.url}/models/iris"
+    assert kea("rollback", "iris").lines == [f"iris:1 serves {address}", f"docs: {address}/docs", "replaced: iris-v2"]
+    listed = kea("endpoints", "revisions", "iris").lines
+    assert [line.split()[:2] for line in listed[1:]] == [["3", "iris:1"], ["2", "iris:2"], ["1", "iris:1"]]
+    assert "resource_requests" in listed[1]
+    assert kea("rollback", "iris", "--to", 2, "-o", "json").json["deployment"]["version"] == 2
+    assert "kept are: 4, 3, 2, 1" in kea("rollback", "iris", "--to", 9, fails=3).err
+    assert kea("endpoints", "revisions", "iris", "-o", "json").json[0]["targets"][0]["model"] == "iris"
+
+
+def test_an_endpoint_is_changed(kea: Kea, pushed: Any) -> None:
+    kea("deploy", "iris")
+    assert kea("endpoints", "update", "iris", "--timeout", 5, "--retry", "unanswered", "--role", "ops").lines == [
+        "iris is changed"
+    ]
+    shown = kea("endpoints", "get", "iris").out
+    assert "unanswered requests" in shown
+    assert "5 s" in shown
+    assert "ops" in shown
+    assert kea("endpoints", "update", "iris", "--role", "", "-o", "json").json["allowed_roles"] == []
+    assert "nothing is to be changed" in kea("endpoints", "update", "iris", fails=6).err
+
+
 def test_deploy_under_another_name_without_waiting(kea: Kea, pushed: Any) -> None:
     done = kea("deploy", "iris", "--endpoint", "flowers", "--no-wait")
     assert done.out == "bringing iris:1 up as flowers-v1\n"

@@ -121,7 +121,7 @@ def test_the_same_version_again_changes_its_replicas(gateway: FakeGateway, pushe
     done = pushed.deploy("iris:1", replicas=3)
     assert (done.deployment.replicas, done.replaced) == (3, ())
     assert len(gateway.world.log("CreateDeployment")) == 1
-    assert len(gateway.world.log("UpdateEndpoint")) == 0
+    assert [call for call in gateway.world.calls if call.startswith("aimed")] == []
 
 
 def test_a_model_deleted_and_pushed_anew_is_not_taken_for_the_one_that_serves(
@@ -132,6 +132,94 @@ def test_a_model_deleted_and_pushed_anew_is_not_taken_for_the_one_that_serves(
     pushed.push("iris", model)
     done = pushed.deploy("iris")
     assert (done.deployment.name, done.replaced) == ("iris-v1-2", ("iris-v1",))
+
+
+def test_a_rollback_serves_what_was_served_before_on_as_many_replicas_as_now(
+    gateway: FakeGateway, pushed: Client, model: LogisticRegression
+) -> None:
+    pushed.deploy("iris", pod_template={"resource_requests": {"cpu": "1"}})
+    pushed.push("iris", model)
+    pushed.deploy("iris", replicas=3)
+    done = pushed.rollback("iris")
+    assert (done.deployment.name, done.deployment.replicas, done.replaced) == ("iris-v1", 3, ("iris-v2",))
+    assert gateway.world.deployments[f"{DEPLOYMENTS}iris-v1"].pod_template.resource_requests == {"cpu": "1"}
+    order = [call for call in gateway.world.calls if call.startswith(("aimed", "deleted"))][-2:]
+    assert order == ["aimed at iris-v1", "deleted iris-v2"]
+    assert [str(entry) for entry in pushed.revisions("iris")] == ["iris:1", "iris:2", "iris:1"]
+    assert pushed.rollback("iris", to=2).deployment.version == 2
+
+
+def test_a_rollback_of_a_changed_template_changes_it_back_in_place(gateway: FakeGateway, pushed: Client) -> None:
+    pushed.deploy("iris")
+    pushed.deploy("iris", pod_template={"resource_requests": {"cpu": "64"}})
+    pushed.rollback("iris")
+    (found,) = gateway.world.deployments.values()
+    assert found.pod_template.resource_requests == {}
+
+
+def test_a_rollback_to_an_image_takes_the_one_that_served(gateway: FakeGateway, pushed: Client) -> None:
+    pushed.deploy("iris", image="registry/iris:latest")
+    pushed.deploy("iris", image="registry/iris:other")
+    pushed.rollback("iris")
+    (found,) = gateway.world.deployments.values()
+    assert found.prebuilt_image == "registry/iris:latest@sha256:1"
+
+
+def test_a_rollback_to_several_brings_all_of_them_up_with_their_shares(
+    gateway: FakeGateway, pushed: Client, model: LogisticRegression
+) -> None:
+    pushed.deploy("iris", replicas=2)
+    pushed.push("iris", model)
+    kept = gateway.world.revisions[ENDPOINT]
+    kept[0].targets[0].weight = 9_000
+    for cpu in ("1", "2"):  # the same version twice, run otherwise
+        target = kept[0].targets.add(model_version=kept[0].targets[0].model_version, weight=500)
+        target.pod_template.resource_requests["cpu"] = cpu
+    pushed.deploy("iris")
+    done = pushed.rollback("iris", to=1)
+    assert (done.deployment.name, done.replaced) == ("iris-v1", ("iris-v2",))
+    assert sorted(target.weight for target in done.endpoint.targets) == [500, 500, 9_000]
+    found = {name.rpartition("/")[2]: entry for name, entry in gateway.world.deployments.items()}
+    assert [found[name].pod_template.resource_requests.get("cpu") for name in sorted(found)] == [None, "1", "2"]
+
+
+def test_a_rollback_to_a_version_pushed_anew_is_refused(
+    gateway: FakeGateway, pushed: Client, model: LogisticRegression
+) -> None:
+    pushed.deploy("iris")
+    pushed.push("iris", model)
+    pushed.deploy("iris")
+    pushed.delete_model("iris", force=True)
+    pushed.push("iris", model)
+    with pytest.raises(FailedPrecondition, match="iris:1 has been pushed anew since revision 1 served") as caught:
+        pushed.rollback("iris")
+    assert caught.value.reason == "VERSION_REPLACED"
+    assert list(gateway.world.deployments) == [f"{DEPLOYMENTS}iris-v2"]
+
+
+def test_a_rollback_to_a_version_that_fails_leaves_what_serves(
+    gateway: FakeGateway, pushed: Client, model: LogisticRegression
+) -> None:
+    pushed.deploy("iris")
+    pushed.push("iris", model)
+    pushed.deploy("iris")
+    gateway.world.broken.add("projects/default/models/iris/versions/1")
+    with pytest.raises(DeploymentFailed, match="iris-v1 did not come up"):
+        pushed.rollback("iris")
+    assert list(gateway.world.deployments) == [f"{DEPLOYMENTS}iris-v2"]
+
+
+def test_an_endpoint_is_changed_where_something_is_said(gateway: FakeGateway, pushed: Client) -> None:
+    pushed.deploy("iris")
+    changed = pushed.update_endpoint("iris", timeout_seconds=1.5, allowed_roles=["ops"], retry="unanswered")
+    assert (changed.timeout_seconds, changed.allowed_roles, changed.retry) == (1.5, ("ops",), "unanswered")
+    assert pushed.update_endpoint("iris", allowed_roles=[]).allowed_roles == ()
+    changed = pushed.endpoint("iris")
+    assert (changed.timeout_seconds, changed.retry, len(changed.targets)) == (1.5, "unanswered", 1)
+    with pytest.raises(InvalidArgument, match="nothing is to be changed"):
+        pushed.update_endpoint("iris")
+    with pytest.raises(InvalidArgument, match="retry is 'always'; expected unsent or unanswered"):
+        pushed.update_endpoint("iris", retry="always")
 
 
 def test_who_changed_the_endpoint_meanwhile_is_not_overruled(

@@ -231,12 +231,16 @@ def test_without_replicas_by_wish_the_endpoint_stays_and_is_idle() -> None:
 
 def test_who_may_call_and_for_how_long_is_changed_without_waiting_for_a_version() -> None:
     spec = DeploymentSpec(
-        "iris", "latest", "iris", 2, allowed_roles=("viewer",), timeout=duration_pb2.Duration(seconds=5)
+        *("iris", "latest", "iris", 2),
+        allowed_roles=("viewer",),
+        timeout=duration_pb2.Duration(seconds=5),
+        retry=endpoint_pb2.Endpoint.RETRY_UNANSWERED,
     )
     there = Observed(endpoint(1), deployments=(deployment(1), deployment(2, State.STATE_CREATING)))
     (changed,) = plan(there, version(2), spec).actions
     assert isinstance(changed, UpdateEndpoint)
-    assert changed.paths == ("allowed_roles", "timeout")
+    assert changed.paths == ("allowed_roles", "timeout", "retry")
+    assert changed.message.retry == endpoint_pb2.Endpoint.RETRY_UNANSWERED
     assert not changed.message.targets
 
 

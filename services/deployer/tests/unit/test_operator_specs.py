@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from kea.router.v1 import endpoint_pb2
 from kea_deployer.operator.conditions import TRUE, UNKNOWN, Condition, fails, holds, merged, ready, unknown
 from kea_deployer.operator.deployment_spec import read_deployment_spec
 from kea_deployer.operator.errors import Problem
@@ -137,6 +138,7 @@ def test_a_deployment_with_keas_fields() -> None:
             "endpoint": "flowers",
             "allowedRoles": ["viewer", "admin", "viewer"],
             "timeout": "1.5s",
+            "retry": "Unanswered",
             "podTemplate": {
                 "nodeSelector": {"disk": "ssd"},
                 "tolerations": [{"key": "gpu", "effect": "NoSchedule"}],
@@ -150,6 +152,7 @@ def test_a_deployment_with_keas_fields() -> None:
     )
     assert (spec.version, spec.endpoint, spec.allowed_roles) == ("3", "flowers", ("admin", "viewer"))
     assert (spec.timeout.seconds, spec.timeout.nanos) == (1, 500_000_000)
+    assert spec.retry == endpoint_pb2.Endpoint.RETRY_UNANSWERED
     assert [entry.name for entry in spec.pod_template.environment] == ["MODE", "KEY"]
     assert spec.pod_template.environment[1].secret.key == "a"
     assert spec.autoscaling is not None
@@ -164,6 +167,7 @@ def test_a_deployment_with_keas_fields() -> None:
         ({"replicas": 65}, "spec.replicas is 65; expected 0 to 64"),
         ({"endpoint": "Iris"}, "spec.endpoint"),
         ({"timeout": "soon"}, "spec.timeout"),
+        ({"retry": "Always"}, "spec.retry"),
         ({"podTemplate": {"nonsense": 1}}, "spec.podTemplate"),
         ({"autoscaling": {"minReplicaCount": 3, "maxReplicaCount": 2}}, "spec.autoscaling"),
         ({"replicas": 2, "autoscaling": {"minReplicaCount": 1, "maxReplicaCount": 2}}, "beside autoscaling"),

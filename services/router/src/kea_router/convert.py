@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 
-from google.protobuf import duration_pb2, timestamp_pb2
+from google.protobuf import duration_pb2, json_format, timestamp_pb2
 from kea.common.v1 import condition_pb2
 from kea.deployer.v1 import deployment_pb2
-from kea.router.v1 import endpoint_pb2
+from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2
 from kea_core.errors import FieldOutOfBounds, FieldViolation
 from kea_core.validation import name_expression, resource_pattern
 
 from kea_router.domain.deployment import Deployment, Replica
-from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.endpoint_status import Condition, EndpointState, EndpointStatus
 from kea_router.domain.endpoints import Wanted
+from kea_router.domain.revision import EndpointRevision, Served
 from kea_router.translate.clusters import address_of
 
 STATES = {
     EndpointState.UNAVAILABLE: endpoint_pb2.Endpoint.STATE_UNAVAILABLE,
     EndpointState.ACTIVE: endpoint_pb2.Endpoint.STATE_ACTIVE,
 }
+RETRIES = {
+    Retry.UNSENT: endpoint_pb2.Endpoint.RETRY_UNSENT,
+    Retry.UNANSWERED: endpoint_pb2.Endpoint.RETRY_UNANSWERED,
+}
+WANTED_RETRIES = {number: retry for retry, number in RETRIES.items()}
 
 
 MAX_MESSAGE = 4096
@@ -54,6 +61,7 @@ def endpoint_to_proto(endpoint: Endpoint, status: EndpointStatus) -> endpoint_pb
         conditions=[_condition(condition) for condition in status.conditions],
         etag=endpoint.etag,
         managed_by=endpoint.managed_by,
+        retry=RETRIES[endpoint.retry],
     )
     message.create_time.FromDatetime(endpoint.create_time)
     message.update_time.FromDatetime(endpoint.update_time)
@@ -68,7 +76,29 @@ def wanted_from_proto(message: endpoint_pb2.Endpoint) -> Wanted:
         targets=tuple(Target(target.deployment, target.weight) for target in message.targets),
         allowed_roles=tuple(sorted(set(message.allowed_roles))),
         timeout_seconds=_seconds(message.timeout),
+        retry=WANTED_RETRIES.get(message.retry),
     )
+
+
+def revision_to_proto(revision: EndpointRevision) -> endpoint_revision_pb2.EndpointRevision:
+    """Returns a revision as callers see it."""
+    message = endpoint_revision_pb2.EndpointRevision(
+        name=revision.name, number=revision.number, targets=[_served_to_proto(part) for part in revision.targets]
+    )
+    message.create_time.FromDatetime(revision.create_time)
+    return message
+
+
+def _served_to_proto(part: Served) -> endpoint_revision_pb2.RevisionTarget:
+    message = endpoint_revision_pb2.RevisionTarget(
+        deployment=part.deployment,
+        weight=part.weight,
+        model_version=part.model_version,
+        prebuilt_image=part.prebuilt_image,
+    )
+    # Fields that a later KEA wrote and this one does not know are no reason to show nothing.
+    json_format.Parse(part.pod_template, message.pod_template, ignore_unknown_fields=True)
+    return message
 
 
 def deployment_from_proto(message: deployment_pb2.Deployment) -> Deployment:
@@ -90,7 +120,14 @@ def deployment_from_proto(message: deployment_pb2.Deployment) -> Deployment:
             problem = f"{message.name} has a replica at {address[:100]!r}; expected unix:PATH or HOST:PORT"
             raise DeploymentUnreadable(problem) from error
     replicas.sort(key=lambda replica: replica.id)
-    return Deployment(name=message.name, version=int(version), replicas=tuple(replicas))
+    return Deployment(
+        name=message.name,
+        model_version=message.model_version,
+        replicas=tuple(replicas),
+        update_time=message.update_time.ToDatetime(tzinfo=UTC),
+        pod_template=json_format.MessageToJson(message.pod_template, indent=None, sort_keys=True),
+        prebuilt_image=message.image if message.prebuilt_image else "",
+    )
 
 
 def timestamp(seconds: float) -> timestamp_pb2.Timestamp:

@@ -13,11 +13,12 @@ from kea_core.idempotency import digest_of
 from kea_core.pages import page_token, read_page
 from kea_core.resource_name import parse_name
 
-from kea_router.convert import endpoint_name, endpoint_to_proto, wanted_from_proto
+from kea_router.convert import endpoint_name, endpoint_to_proto, revision_to_proto, wanted_from_proto
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.endpoint_status import EndpointStatus
 from kea_router.domain.endpoints import Endpoints
 from kea_router.domain.ports import EndpointStore
+from kea_router.domain.revisions import Revisions
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -26,9 +27,14 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
     """Serves endpoints."""
 
     def __init__(
-        self, endpoints: Endpoints, store: EndpointStore, status: Callable[[Endpoint], EndpointStatus]
+        self,
+        endpoints: Endpoints,
+        revisions: Revisions,
+        store: EndpointStore,
+        status: Callable[[Endpoint], EndpointStatus],
     ) -> None:
         self._endpoints = endpoints
+        self._revisions = revisions
         self._store = store
         self._status = status
 
@@ -88,6 +94,19 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         del context
         await self._endpoints.delete(request.name, etag=request.etag, validate_only=request.validate_only)
         return empty_pb2.Empty()
+
+    async def ListEndpointRevisions(
+        self, request: endpoint_service_pb2.ListEndpointRevisionsRequest, context: Context
+    ) -> endpoint_service_pb2.ListEndpointRevisionsResponse:
+        """Lists what an endpoint has served, newest first."""
+        del context
+        listing = f"revisions of {request.parent}"
+        page = read_page(listing, request.page_size, request.page_token)
+        found, more = await self._revisions.list(request.parent, page)
+        return endpoint_service_pb2.ListEndpointRevisionsResponse(
+            endpoint_revisions=[revision_to_proto(revision) for revision in found],
+            next_page_token=page_token(listing, str(found[-1].number)) if more else "",
+        )
 
     async def WatchEndpoints(
         self, request: endpoint_service_pb2.WatchEndpointsRequest, context: Context

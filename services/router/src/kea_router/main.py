@@ -25,9 +25,11 @@ from prometheus_client import CollectorRegistry
 
 from kea_router.data_plane_servicer import DataPlaneServicer
 from kea_router.domain.endpoints import Endpoints
+from kea_router.domain.revisions import Revisions
 from kea_router.endpoint_servicer import EndpointServicer
 from kea_router.following import follow_deployments, follow_endpoints
 from kea_router.publication import World
+from kea_router.recording import Recorder
 from kea_router.settings import RouterSettings
 from kea_router.store.endpoint_store import SqlEndpointStore
 from kea_router.store.tables import FEED, REQUESTS
@@ -70,7 +72,9 @@ async def run(
         store = SqlEndpointStore(sessions, feed, SeenRequests(REQUESTS))
         endpoints = Endpoints(store, clock=utc_now)
         publisher = Publisher(PublicationMetrics(metrics))
-        world = World(publisher, backends_of(settings))
+        revisions = Revisions(store, clock=utc_now)
+        recorder = Recorder(revisions)
+        world = World(publisher, backends_of(settings), recorder.notice)
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier, world.set_keys)
 
@@ -78,7 +82,7 @@ async def run(
         server = await stack.enter_async_context(
             serve(
                 settings.address,
-                _services(EndpointServicer(endpoints, store, world.status), DataPlaneServicer(publisher)),
+                _services(EndpointServicer(endpoints, revisions, store, world.status), DataPlaneServicer(publisher)),
                 verifier=verifier,
                 metrics=metrics,
                 drain=settings.drain,
@@ -90,6 +94,7 @@ async def run(
                 tasks.create_task(follow_endpoints(store, endpoints, world), name="endpoints"),
                 tasks.create_task(follow_deployments(deployer, world), name="deployments"),
                 tasks.create_task(world.publish_forever(), name="publication"),
+                tasks.create_task(recorder.run(world.serving), name="revisions"),
                 tasks.create_task(_forget_removals(feed), name="forget removals"),
             ]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kea_router.domain.deployment import Deployment
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.endpoint_status import EndpointStatus, Publication, status_of
+from kea_router.domain.revision import Served, served_by
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
 from kea_router.translate.endpoint_routes import endpoint_resources
@@ -30,10 +31,17 @@ RETRY_SECONDS = 1.0
 
 
 class World:
-    """All that is known of endpoints and deployments, and its publication."""
+    """All that is known of endpoints and deployments, and its publication.
 
-    def __init__(self, publisher: Publisher, backends: Backends) -> None:
+    Args:
+        publisher: takes what is to be published.
+        backends: where Envoy sends what is for no model.
+        changed: told of each endpoint of which something has changed.
+    """
+
+    def __init__(self, publisher: Publisher, backends: Backends, changed: Callable[[str], None]) -> None:
         self._publisher = publisher
+        self._tell = changed
         self._backends = backends
         self._endpoints: dict[str, Endpoint] = {}
         self._deployments: dict[str, Deployment] = {}
@@ -66,6 +74,7 @@ class World:
                 self._dirty_deployments.add(target.deployment)
         self._dirty_endpoints.add(name)
         self._changed.set()
+        self._tell(name)
 
     def endpoints_told(self) -> None:
         """Notes that all endpoints there are have been told."""
@@ -84,6 +93,8 @@ class World:
             self._dirty_endpoints |= users
         self._dirty_deployments.add(name)
         self._changed.set()
+        for user in users:
+            self._tell(user)
 
     def keep_deployment(self, name: str) -> None:
         """Leaves a deployment as it is known."""
@@ -112,6 +123,12 @@ class World:
         acknowledged = published and self._publisher.acknowledged(keys)
         problem = self._publisher.refusal(keys) if published else self._withheld
         return status_of(endpoint, self._deployments, Publication(acknowledged, problem))
+
+    def serving(self, name: str) -> tuple[Endpoint, tuple[Served, ...]] | None:
+        """Returns an endpoint and what it serves; None where it is gone, or not all of it serves."""
+        endpoint = self._endpoints.get(name)
+        parts = served_by(endpoint, self._deployments) if endpoint is not None else None
+        return None if endpoint is None or parts is None else (endpoint, parts)
 
     def _is_published(self, endpoint: Endpoint) -> bool:
         """Whether what is published is what this very endpoint asks for."""

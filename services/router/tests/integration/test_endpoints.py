@@ -15,6 +15,7 @@ LIST = endpoint_service_pb2.ListEndpointsRequest
 UPDATE = endpoint_service_pb2.UpdateEndpointRequest
 DELETE = endpoint_service_pb2.DeleteEndpointRequest
 
+RETRY = endpoint_pb2.Endpoint.Retry
 PARENT = "projects/default"
 NAME = f"{PARENT}/endpoints/iris"
 MISSING = (grpc.StatusCode.NOT_FOUND, "ENDPOINT_NOT_FOUND")
@@ -55,6 +56,20 @@ async def test_an_endpoint_is_made_once(start_router: Any, helpers: Any) -> None
         for dry in (False, True):
             taken = (grpc.StatusCode.ALREADY_EXISTS, "ENDPOINT_EXISTS")
             assert await helpers.refused(router.endpoints.CreateEndpoint(create(validate_only=dry))) == taken
+
+
+async def test_what_is_retried_is_said_kept_and_taken_back(start_router: Any) -> None:
+    async with start_router() as router:
+        made = await router.endpoints.CreateEndpoint(create())
+        assert made.retry == RETRY.RETRY_UNSENT
+        changed = await router.endpoints.UpdateEndpoint(
+            update(endpoint_pb2.Endpoint(name=NAME, retry=RETRY.RETRY_UNANSWERED))
+        )
+        assert (changed.retry, list(changed.targets)) == (RETRY.RETRY_UNANSWERED, targets(v1=10_000))
+        kept = await router.endpoints.UpdateEndpoint(update(endpoint_pb2.Endpoint(name=NAME, allowed_roles=["ops"])))
+        assert kept.retry == RETRY.RETRY_UNANSWERED
+        back = await router.endpoints.UpdateEndpoint(update(endpoint_pb2.Endpoint(name=NAME), "retry"))
+        assert back.retry == RETRY.RETRY_UNSENT
 
 
 async def test_the_same_request_again_gives_the_same_endpoint(start_router: Any, helpers: Any) -> None:

@@ -45,7 +45,7 @@ class Plane:
     def start(self) -> None:
         """Starts a router that knows what is wanted and nothing of what was before."""
         self.publisher = Publisher(PublicationMetrics(CollectorRegistry()))
-        self.world = World(self.publisher, self._helpers.BACKENDS)
+        self.world = World(self.publisher, self._helpers.BACKENDS, lambda _endpoint: None)
         self.connect()
         self.world.set_keys(jwks_of())
         for name, endpoint in self.endpoints.items():

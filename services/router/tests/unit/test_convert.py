@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from kea.router.v1 import endpoint_pb2
 from kea_core.errors import FieldOutOfBounds
 from kea_router import convert
 from kea_router.domain.deployment import Replica
-from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.endpoint_status import Condition, EndpointState, EndpointStatus
 
 IDS = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
@@ -90,6 +91,34 @@ def test_a_deployment_of_no_number_is_not_read(version: str) -> None:
 def test_a_deployment_with_an_address_that_is_none_is_not_read(helpers: Any, address: str) -> None:
     with pytest.raises(convert.DeploymentUnreadable, match="expected unix:PATH or HOST:PORT"):
         convert.deployment_from_proto(deployment("1", helpers.ready_replica(grpc_address=address)))
+
+
+def test_what_is_asked_of_the_cluster_is_kept_in_one_order() -> None:
+    one, other = deployment(), deployment()
+    for name, value in (("cpu", "1"), ("memory", "1Gi")):
+        one.pod_template.resource_requests[name] = value
+    for name, value in (("memory", "1Gi"), ("cpu", "1")):
+        other.pod_template.resource_requests[name] = value
+    found = convert.deployment_from_proto(one)
+    assert found == convert.deployment_from_proto(other)
+    assert found.pod_template == '{"resourceRequests": {"cpu": "1", "memory": "1Gi"}}'
+    assert convert.deployment_from_proto(deployment()).pod_template == "{}"
+
+
+def test_only_an_image_of_ones_own_is_kept_and_that_pinned() -> None:
+    built = deployment()
+    built.image = "registry.example/kea/iris@sha256:1"
+    assert convert.deployment_from_proto(built).prebuilt_image == ""
+    built.prebuilt_image = "registry.example/own:latest"
+    assert convert.deployment_from_proto(built).prebuilt_image == built.image
+
+
+@pytest.mark.parametrize("retry", list(Retry))
+def test_what_is_retried_survives_both_ways(helpers: Any, retry: Retry) -> None:
+    status = EndpointStatus(EndpointState.ACTIVE, False, ())
+    shown = convert.endpoint_to_proto(replace(helpers.make_endpoint(), retry=retry), status)
+    assert convert.wanted_from_proto(shown).retry is retry
+    assert convert.wanted_from_proto(endpoint_pb2.Endpoint()).retry is None
 
 
 def test_a_replica_need_not_speak_every_protocol(helpers: Any) -> None:

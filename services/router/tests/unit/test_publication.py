@@ -51,7 +51,9 @@ class Plane:
 
     def __init__(self, helpers: Any) -> None:
         self.publisher = Recorder()
-        self.world = World(self.publisher, helpers.BACKENDS)
+        self.told: list[str] = []
+        """Endpoints of which something was said to have changed."""
+        self.world = World(self.publisher, helpers.BACKENDS, self.told.append)
         self.envoy = helpers.FakeEnvoy()
         self._stream = self.publisher.connect()
         self._requests = self.envoy.hello()
@@ -138,6 +140,24 @@ async def test_changes_without_pause_go_out_all_the_same(
             plane.world.set_endpoint(endpoint.name, endpoint)
             await asyncio.sleep(0)
             assert loop.time() - began < 5
+
+
+async def test_all_that_may_change_what_an_endpoint_serves_is_told(plane: Plane, helpers: Any) -> None:
+    iris, v1 = helpers.make_endpoint("iris"), helpers.make_deployment("v1")
+    assert plane.world.serving(iris.name) is None
+    plane.world.set_deployment(v1.name, v1)
+    assert plane.told == []
+    plane.world.set_endpoint(iris.name, iris)
+    found = plane.world.serving(iris.name)
+    assert found is not None
+    assert (found[0], [part.deployment for part in found[1]]) == (iris, [v1.name])
+    plane.world.set_deployment(v1.name, v1)
+    assert plane.told == [iris.name]
+    plane.world.set_deployment(v1.name, None)
+    assert plane.told == [iris.name] * 2
+    assert plane.world.serving(iris.name) is None
+    plane.world.set_endpoint(iris.name, None)
+    assert plane.told == [iris.name] * 3
 
 
 async def test_only_what_has_changed_is_translated(plane: Plane, helpers: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from kea_router.domain.deployment import Deployment, Replica
-from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints
 from kea_router.translate.endpoint_routes import endpoint_resources
@@ -45,7 +45,8 @@ def translate(case: dict[str, Any]) -> list[Resource]:
 
 def deployment_of(entry: dict[str, Any]) -> Deployment:
     replicas = tuple(Replica(**replica) for replica in entry["replicas"])
-    return Deployment(entry["name"], entry["version"], replicas)
+    version = f"projects/default/models/iris/versions/{entry['version']}"
+    return Deployment(entry["name"], version, replicas, EPOCH)
 
 
 def endpoint_of(entry: dict[str, Any]) -> Endpoint:
@@ -54,6 +55,7 @@ def endpoint_of(entry: dict[str, Any]) -> Endpoint:
         targets=tuple(Target(deployment, weight) for deployment, weight in entry["targets"].items()),
         allowed_roles=tuple(entry.get("allowed_roles", ())),
         timeout_seconds=entry.get("timeout_seconds", 0.0),
+        retry=Retry(entry.get("retry", "UNSENT")),
         revision=1,
         create_time=EPOCH,
         update_time=EPOCH,

@@ -60,9 +60,11 @@ class FakeDeployer(deployment_service_pb2_grpc.DeploymentServiceServicer):
         self._changes: dict[str, tuple[int, deployment_pb2.Deployment | None]] = {}
         self._changed = asyncio.Event()
 
-    def put(self, name: str, replicas: Iterable[deployment_pb2.Replica] = (), *, version: int | str = 1) -> None:
-        """Has a deployment with these replicas."""
-        message = deployment_pb2.Deployment(name=name, replicas=replicas)
+    def put(
+        self, name: str, replicas: Iterable[deployment_pb2.Replica] = (), *, version: int | str = 1, **rest: Any
+    ) -> None:
+        """Has a deployment with these replicas, and the rest as given."""
+        message = deployment_pb2.Deployment(name=name, replicas=replicas, **rest)
         message.model_version = f"projects/default/models/iris/versions/{version}"
         self._note(name, message)
 

@@ -1,10 +1,10 @@
-"""`kea deploy` and `kea undeploy`."""
+"""`kea deploy`, `kea rollback` and `kea undeploy`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +14,9 @@ from kea_sdk.cli.shared_options import Output, Shared, shared_options
 from kea_sdk.errors import InvalidArgument
 from kea_sdk.running import pod_template_of
 
+if TYPE_CHECKING:
+    from kea_sdk.resources import Rollout
+
 _PANEL = "Models and endpoints"
 _PODS = "On Kubernetes"
 _CLUSTER: dict[str, Any] = {"show_default": False, "rich_help_panel": _PODS}
@@ -22,6 +25,7 @@ _CLUSTER: dict[str, Any] = {"show_default": False, "rich_help_panel": _PODS}
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command(rich_help_panel=_PANEL)(deploy)
+    app.command(rich_help_panel=_PANEL)(rollback)
     app.command(rich_help_panel=_PANEL)(undeploy)
 
 
@@ -125,16 +129,45 @@ def deploy(
             timeout=timeout,
             report=report,
         )
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(done, (), shared.output)
+    if not wait and shared.output not in {Output.JSON, Output.YAML}:
+        sys.stdout.write(f"bringing {_served(done)} up as {done.deployment.name}\n")
         return
-    served = f"{done.deployment.model}:{done.deployment.version}"
-    if not wait:
-        sys.stdout.write(f"bringing {served} up as {done.deployment.name}\n")
+    _tell(done, shared.output)
+
+
+@shared_options
+def rollback(
+    shared: Shared,
+    *,
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's name.", show_default=False)],
+    to: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The revision, as `kea endpoints revisions` lists them. Default: the one before.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Longest wait, in seconds.")] = 600.0,
+) -> None:
+    """Serve what was served before. What serves now does so until that is ready."""
+    with shared.client() as client, step_progress(f"rolling {endpoint} back") as report:
+        done = client.rollback(endpoint, to=to, timeout=timeout, report=report)
+    _tell(done, shared.output)
+
+
+def _tell(done: Rollout, output: Output | None) -> None:
+    if output in {Output.JSON, Output.YAML}:
+        print_data(done, (), output)
         return
-    sys.stdout.write(f"{served} serves {done.endpoint.url}\ndocs: {done.endpoint.docs_url}\n")
+    sys.stdout.write(f"{_served(done)} serves {done.endpoint.url}\ndocs: {done.endpoint.docs_url}\n")
     if done.replaced:
         sys.stdout.write(f"replaced: {', '.join(done.replaced)}\n")
+
+
+def _served(done: Rollout) -> str:
+    return f"{done.deployment.model}:{done.deployment.version}"
 
 
 @shared_options

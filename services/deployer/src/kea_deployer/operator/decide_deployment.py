@@ -176,13 +176,16 @@ def _endpoint_actions(
         message = endpoint_pb2.Endpoint(
             targets=[endpoint_pb2.Target(deployment=target, weight=WHOLE)],
             allowed_roles=spec.allowed_roles,
+            retry=spec.retry,
             managed_by=resource,
         )
         if spec.timeout.ByteSize():
             message.timeout.CopyFrom(spec.timeout)
         return [CreateEndpoint(name, message)]
     paths: list[str] = []
-    message = endpoint_pb2.Endpoint(name=name, etag=now.etag, allowed_roles=spec.allowed_roles, timeout=spec.timeout)
+    message = endpoint_pb2.Endpoint(
+        name=name, etag=now.etag, allowed_roles=spec.allowed_roles, timeout=spec.timeout, retry=spec.retry
+    )
     if target is not None and _targets(observed) != {target}:
         message.targets.add(deployment=target, weight=WHOLE)
         paths.append("targets")
@@ -190,6 +193,8 @@ def _endpoint_actions(
         paths.append("allowed_roles")
     if now.timeout != spec.timeout:
         paths.append("timeout")
+    if (now.retry or endpoint_pb2.Endpoint.RETRY_UNSENT) != spec.retry:  # an older router says nothing of it
+        paths.append("retry")
     return [UpdateEndpoint(message, tuple(paths))] if paths else []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf import duration_pb2, json_format
 from google.protobuf.message import Message
 from kea.deployer.v1 import pod_template_pb2
+from kea.router.v1 import endpoint_pb2
 
 from kea_deployer.operator.errors import Problem, spec_invalid
 from kea_deployer.operator.names import ID, resource_id
@@ -17,6 +18,8 @@ from kea_deployer.operator.reasons import Reason
 
 LATEST = "latest"
 MOST_REPLICAS = 64
+UNSENT = "Unsent"
+RETRIES = {UNSENT: endpoint_pb2.Endpoint.RETRY_UNSENT, "Unanswered": endpoint_pb2.Endpoint.RETRY_UNANSWERED}
 _VERSION = re.compile(rf"[1-9][0-9]{{0,17}}|{ID.pattern}")
 
 
@@ -36,6 +39,7 @@ class DeploymentSpec:
     autoscaling: pod_template_pb2.Autoscaling | None = None
     allowed_roles: tuple[str, ...] = ()
     timeout: duration_pb2.Duration = field(default_factory=duration_pb2.Duration)
+    retry: endpoint_pb2.Endpoint.Retry = endpoint_pb2.Endpoint.RETRY_UNSENT
 
 
 def read_deployment_spec(name: str, spec: Mapping[str, Any]) -> DeploymentSpec:
@@ -70,6 +74,7 @@ def read_deployment_spec(name: str, spec: Mapping[str, Any]) -> DeploymentSpec:
         autoscaling=autoscaling,
         allowed_roles=tuple(sorted({str(role) for role in spec.get("allowedRoles") or ()})),
         timeout=_timeout(spec.get("timeout")),
+        retry=_retry(str(spec.get("retry") or UNSENT)),
     )
 
 
@@ -104,6 +109,12 @@ def _timeout(text: Any) -> duration_pb2.Duration:
         except ValueError:
             raise spec_invalid(field="timeout", found=text, expected="seconds, such as 60s") from None
     return made
+
+
+def _retry(text: str) -> endpoint_pb2.Endpoint.Retry:
+    if text not in RETRIES:
+        raise spec_invalid(field="retry", found=text, expected=" or ".join(RETRIES))
+    return RETRIES[text]
 
 
 def _parse(where: str, document: Any, message: Message) -> None:

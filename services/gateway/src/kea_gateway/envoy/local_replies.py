@@ -27,6 +27,14 @@ REASONS: dict[int, tuple[str, str, int, str]] = {
 }
 """Status to reason, title, gRPC code and text. The text is ours where Envoy's is empty or speaks of its insides."""
 
+LOST = "the replica ended before it answered; whether the model has run is not known"
+OVERLOADED = "too many requests wait for this model; try again"
+BY_FLAGS = (
+    (("UC", "UR"), 503, ("REPLICA_LOST", "Service Unavailable", 14, LOST)),
+    (("UO",), 503, ("OVERLOADED", "Service Unavailable", 14, OVERLOADED)),
+)
+"""Response flags that tell more than the status does: these come first."""
+
 INFERENCE = r"(/projects/[^/]+)?/v[12](/.*)?"
 MANAGEMENT = r"/api(/.*)?"
 MALFORMED = "the request is malformed: %RESPONSE_CODE_DETAILS%"
@@ -34,12 +42,15 @@ MALFORMED = "the request is malformed: %RESPONSE_CODE_DETAILS%"
 
 
 def local_reply_config() -> dict[str, Any]:
-    """Returns Envoy's `local_reply_config`: per shape and status a mapper.
+    """Returns Envoy's `local_reply_config`: per shape, status and flags a mapper.
 
     The typed JSON's problem comes last, for all paths. The transcoder's refusals come after the path was
     rewritten; they are known by the original one.
     """
     mappers: list[dict[str, Any]] = []
+    for flags, status, entry in BY_FLAGS:
+        flagged = {"response_flag_filter": {"flags": list(flags)}}
+        mappers += [{**mapper, "filter": _both(mapper["filter"], flagged)} for mapper in _shapes(status, *entry)]
     for status, entry in REASONS.items():
         mappers += _shapes(status, *entry)
     return {"mappers": mappers}
@@ -68,8 +79,12 @@ def _mapper(status: int, content_type: str, document: dict[str, Any], path: dict
             "comparison": {"op": "EQ", "value": {"default_value": status, "runtime_key": "kea.none"}}
         }
     }
-    found = by_status if path is None else {"and_filter": {"filters": [by_status, path]}}
+    found = by_status if path is None else _both(by_status, path)
     return {"filter": found, "body_format_override": {"json_format": document, "content_type": content_type}}
+
+
+def _both(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
 
 
 def _path(header: str, regex: str) -> dict[str, Any]:

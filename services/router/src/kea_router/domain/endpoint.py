@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,15 @@ DEFAULT_TIMEOUT_SECONDS = 60.0
 MIN_TIMEOUT_SECONDS = 0.001
 """What Envoy counts in; it takes less than this for no bound at all."""
 MAX_TIMEOUT_SECONDS = 3600.0
+
+
+class Retry(enum.Enum):
+    """Which requests that failed on the way are sent to another replica."""
+
+    UNSENT = "UNSENT"
+    """Those of which no replica has seen anything."""
+    UNANSWERED = "UNANSWERED"
+    """Those that got no answer too: a method may run twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class Endpoint:
     """Of the change feed; changes with every change. Source of the etag."""
     create_time: datetime
     update_time: datetime
+    retry: Retry = Retry.UNSENT
+    """Which requests that failed on the way are sent to another replica."""
     managed_by: str = ""
     """The custom resource that manages it, `{namespace}/{name}`; empty: none does."""
 

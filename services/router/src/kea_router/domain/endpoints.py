@@ -10,11 +10,11 @@ from kea_core.errors import EtagMismatch, UpdateMaskInvalid
 from kea_core.managed import check_change, check_making
 from kea_core.pages import Page
 
-from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.errors import EndpointNotFound
 from kea_router.domain.ports import EndpointStore, EndpointTransaction
 
-MUTABLE = ("targets", "allowed_roles", "timeout")
+MUTABLE = ("targets", "allowed_roles", "timeout", "retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Wanted:
     targets: tuple[Target, ...]
     allowed_roles: tuple[str, ...]
     timeout_seconds: float
+    retry: Retry | None = None
+    """None where nothing is said."""
 
 
 class Endpoints:
@@ -50,6 +52,7 @@ class Endpoints:
             targets=wanted.targets,
             allowed_roles=wanted.allowed_roles,
             timeout_seconds=wanted.timeout_seconds,
+            retry=wanted.retry or Retry.UNSENT,
             revision=0,
             create_time=now,
             update_time=now,
@@ -104,6 +107,7 @@ class Endpoints:
                 targets=wanted.targets if "targets" in chosen else endpoint.targets,
                 allowed_roles=wanted.allowed_roles if "allowed_roles" in chosen else endpoint.allowed_roles,
                 timeout_seconds=wanted.timeout_seconds if "timeout" in chosen else endpoint.timeout_seconds,
+                retry=wanted.retry or Retry.UNSENT if "retry" in chosen else endpoint.retry,
             )
             changed.check()
             if changed == endpoint:
@@ -148,5 +152,6 @@ def _paths(wanted: Wanted, paths: Sequence[str]) -> frozenset[str]:
         "targets": bool(wanted.targets),
         "allowed_roles": bool(wanted.allowed_roles),
         "timeout": bool(wanted.timeout_seconds),
+        "retry": wanted.retry is not None,
     }
     return frozenset(paths) or frozenset(path for path in MUTABLE if given[path])

@@ -10,6 +10,7 @@ from kea_core.change_feed import Change, Synced
 from kea_core.pages import Page
 
 from kea_router.domain.endpoint import Endpoint
+from kea_router.domain.revision import EndpointRevision
 
 
 class EndpointTransaction(Protocol):
@@ -36,7 +37,19 @@ class EndpointTransaction(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Removes an endpoint that is there."""
+        """Removes an endpoint that is there, and its revisions."""
+        ...
+
+    async def revisions(self, endpoint: str, *, before: int | None, count: int) -> list[EndpointRevision]:
+        """Returns up to `count` revisions of an endpoint, newest first; with `before`, of lower numbers."""
+        ...
+
+    async def add_revision(self, revision: EndpointRevision) -> None:
+        """Adds a revision."""
+        ...
+
+    async def forget_revisions(self, endpoint: str, *, upto: int) -> None:
+        """Removes an endpoint's revisions up to a number, and that one."""
         ...
 
     async def result(self, request_id: str, digest: str) -> str | None:

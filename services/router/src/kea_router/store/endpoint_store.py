@@ -17,9 +17,11 @@ from kea_core.resource_name import parse_name
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kea_router.domain.endpoint import Endpoint, Target
+from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.errors import EndpointExists
-from kea_router.store.tables import ENDPOINTS, FEED
+from kea_router.domain.revision import EndpointRevision
+from kea_router.store.revision_rows import revision_of, row_of
+from kea_router.store.tables import ENDPOINTS, FEED, REVISIONS
 
 COLLECTION = "endpoints"
 
@@ -94,9 +96,27 @@ class SqlEndpointTransaction:
         return made
 
     async def remove(self, name: str) -> None:
-        """Removes an endpoint that is there."""
+        """Removes an endpoint that is there, and its revisions."""
         await self._feed.record(self._session, COLLECTION, name, deleted=True)
+        await self._session.execute(sa.delete(REVISIONS).where(REVISIONS.c.endpoint == name))
         await self._session.execute(sa.delete(ENDPOINTS).where(ENDPOINTS.c.name == name))
+
+    async def revisions(self, endpoint: str, *, before: int | None, count: int) -> list[EndpointRevision]:
+        """Returns up to `count` revisions of an endpoint, newest first; with `before`, of lower numbers."""
+        query = sa.select(REVISIONS).where(REVISIONS.c.endpoint == endpoint)
+        if before is not None:
+            query = query.where(REVISIONS.c.number < before)
+        found = await self._session.execute(query.order_by(REVISIONS.c.number.desc()).limit(count))
+        return [revision_of(row) for row in found]
+
+    async def add_revision(self, revision: EndpointRevision) -> None:
+        """Adds a revision."""
+        await self._session.execute(sa.insert(REVISIONS).values(row_of(revision)))
+
+    async def forget_revisions(self, endpoint: str, *, upto: int) -> None:
+        """Removes an endpoint's revisions up to a number, and that one."""
+        old = sa.and_(REVISIONS.c.endpoint == endpoint, REVISIONS.c.number <= upto)
+        await self._session.execute(sa.delete(REVISIONS).where(old))
 
     async def result(self, request_id: str, digest: str) -> str | None:
         """Returns what the same request made before."""
@@ -114,6 +134,7 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
         "targets": [[target.deployment, target.weight] for target in endpoint.targets],
         "allowed_roles": list(endpoint.allowed_roles),
         "timeout_seconds": endpoint.timeout_seconds,
+        "retry": endpoint.retry.value,
         "revision": endpoint.revision,
         "create_time": endpoint.create_time,
         "update_time": endpoint.update_time,
@@ -127,6 +148,7 @@ def _endpoint(row: sa.Row[Any]) -> Endpoint:
         targets=tuple(Target(deployment, weight) for deployment, weight in row.targets),
         allowed_roles=tuple(row.allowed_roles),
         timeout_seconds=row.timeout_seconds,
+        retry=Retry(row.retry),
         revision=row.revision,
         create_time=as_utc(row.create_time),
         update_time=as_utc(row.update_time),

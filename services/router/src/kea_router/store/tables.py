@@ -23,5 +23,16 @@ ENDPOINTS = sa.Table(
     sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
     sa.Column("managed_by", sa.String(320), nullable=False, server_default=""),
+    sa.Column("retry", sa.String(16), nullable=False, server_default="UNSENT"),
 )
 """A row per endpoint. Targets are a part of it, read and written as a whole, so they are one JSON value."""
+
+REVISIONS = sa.Table(
+    "endpoint_revisions",
+    METADATA,
+    sa.Column("endpoint", sa.String(256), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("targets", sa.JSON, nullable=False),
+    sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+)
+"""A row per revision of an endpoint."""

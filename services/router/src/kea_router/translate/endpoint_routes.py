@@ -14,7 +14,7 @@ from kea_core.resource_name import parse_name
 from kea_core.roles import INVOKE_ROLES
 
 from kea_router.domain.deployment import Deployment
-from kea_router.domain.endpoint import Endpoint
+from kea_router.domain.endpoint import Endpoint, Retry
 from kea_router.translate.clusters import grpc_cluster, http_cluster
 from kea_router.translate.names import INFERENCE_SERVICE, VERSION_HEADER, scope_key
 from kea_router.translate.policy import RBAC_FILTER, header, packed, roles_policy, route_configuration
@@ -22,8 +22,12 @@ from kea_router.translate.shares import shares
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
-RETRY_ON = "connect-failure,refused-stream,reset-before-request"
-"""Only what cannot have reached a model: a method may have effects."""
+RETRY_ON = {
+    # Only what cannot have reached a model: a method may have effects.
+    Retry.UNSENT: "connect-failure,refused-stream,reset-before-request",
+    Retry.UNANSWERED: "connect-failure,refused-stream,reset",
+}
+"""What is sent to another replica, as Envoy says it."""
 RETRIES = 3
 IDLE_SECONDS = 300
 """Longest silence on a request, unless its time-out is longer: a model that computes for an hour says nothing."""
@@ -130,7 +134,7 @@ def _action(endpoint: Endpoint) -> route_components_pb2.RouteAction:
         typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
     )
     retry = route_components_pb2.RetryPolicy(
-        retry_on=RETRY_ON,
+        retry_on=RETRY_ON[endpoint.retry],
         num_retries=wrappers_pb2.UInt32Value(value=RETRIES),
         retry_host_predicate=[predicate],
         host_selection_retry_max_attempts=RETRIES,

@@ -16,7 +16,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Endpoint(_message.Message):
-    __slots__ = ("name", "targets", "allowed_roles", "timeout", "state", "reconciling", "conditions", "create_time", "update_time", "etag", "managed_by")
+    __slots__ = ("name", "targets", "allowed_roles", "timeout", "state", "reconciling", "conditions", "create_time", "update_time", "etag", "managed_by", "retry")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Endpoint.State]
@@ -25,6 +25,14 @@ class Endpoint(_message.Message):
     STATE_UNSPECIFIED: Endpoint.State
     STATE_UNAVAILABLE: Endpoint.State
     STATE_ACTIVE: Endpoint.State
+    class Retry(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        RETRY_UNSPECIFIED: _ClassVar[Endpoint.Retry]
+        RETRY_UNSENT: _ClassVar[Endpoint.Retry]
+        RETRY_UNANSWERED: _ClassVar[Endpoint.Retry]
+    RETRY_UNSPECIFIED: Endpoint.Retry
+    RETRY_UNSENT: Endpoint.Retry
+    RETRY_UNANSWERED: Endpoint.Retry
     NAME_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     ALLOWED_ROLES_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +44,7 @@ class Endpoint(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     MANAGED_BY_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
     name: str
     targets: _containers.RepeatedCompositeFieldContainer[Target]
     allowed_roles: _containers.RepeatedScalarFieldContainer[str]
@@ -47,7 +56,8 @@ class Endpoint(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     etag: str
     managed_by: str
-    def __init__(self, name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., allowed_roles: _Optional[_Iterable[str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[Endpoint.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., managed_by: _Optional[str] = ...) -> None: ...
+    retry: Endpoint.Retry
+    def __init__(self, name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., allowed_roles: _Optional[_Iterable[str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[Endpoint.State, str]] = ..., reconciling: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_condition_pb2.Condition, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., managed_by: _Optional[str] = ..., retry: _Optional[_Union[Endpoint.Retry, str]] = ...) -> None: ...
 
 class Target(_message.Message):
     __slots__ = ("deployment", "weight")

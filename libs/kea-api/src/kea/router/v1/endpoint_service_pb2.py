@@ -30,9 +30,10 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
 from kea.router.v1 import endpoint_pb2 as kea_dot_router_dot_v1_dot_endpoint__pb2
+from kea.router.v1 import endpoint_revision_pb2 as kea_dot_router_dot_v1_dot_endpoint__revision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$kea/router/v1/endpoint_service.proto\x12\rkea.router.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1bkea/common/v1/options.proto\x1a\x1ckea/router/v1/endpoint.proto\"\x80\x02\n\x15\x43reateEndpointRequest\x12)\n\x06parent\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\x12\x10kea.dev/Endpoint\x12>\n\x0b\x65ndpoint_id\x18\x02 \x01(\tB)\xe2\x41\x01\x02\xca\xf3\x18!\x1a\x1f[a-z]([a-z0-9-]{0,61}[a-z0-9])?\x12/\n\x08\x65ndpoint\x18\x03 \x01(\x0b\x32\x17.kea.router.v1.EndpointB\x04\xe2\x41\x01\x02\x12\x1b\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12.\n\nrequest_id\x18\x05 \x01(\tB\x1a\xe2\x41\x01\x01\xca\xf3\x18\x12\x1a\x10[0-9a-fA-F-]{36}\"=\n\x12GetEndpointRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10kea.dev/Endpoint\"\x81\x01\n\x14ListEndpointsRequest\x12)\n\x06parent\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\x12\x10kea.dev/Endpoint\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xe2\x41\x01\x01\xca\xf3\x18\x02 \x00\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\x80\x08\"\\\n\x15ListEndpointsResponse\x12*\n\tendpoints\x18\x01 \x03(\x0b\x32\x17.kea.router.v1.Endpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9c\x01\n\x15UpdateEndpointRequest\x12/\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x17.kea.router.v1.EndpointB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"w\n\x15\x44\x65leteEndpointRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10kea.dev/Endpoint\x12\x18\n\x04\x65tag\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\";\n\x15WatchEndpointsRequest\x12\"\n\x0esince_revision\x18\x01 \x01(\x03\x42\n\xe2\x41\x01\x01\xca\xf3\x18\x02 \x00\"t\n\x16WatchEndpointsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12+\n\x08upserted\x18\x02 \x01(\x0b\x32\x17.kea.router.v1.EndpointH\x00\x12\x11\n\x07\x64\x65leted\x18\x03 \x01(\tH\x00\x42\x08\n\x06\x63hange2\x8e\x08\n\x0f\x45ndpointService\x12\xc3\x01\n\x0e\x43reateEndpoint\x12$.kea.router.v1.CreateEndpointRequest\x1a\x17.kea.router.v1.Endpoint\"r\xda\x41\x1bparent,endpoint,endpoint_id\xd2\xf3\x18\x19\n\x17router.endpoints.create\x82\xd3\xe4\x93\x02\x31\"%/api/v1/{parent=projects/*}/endpoints:\x08\x65ndpoint\x12\x99\x01\n\x0bGetEndpoint\x12!.kea.router.v1.GetEndpointRequest\x1a\x17.kea.router.v1.Endpoint\"N\xda\x41\x04name\xd2\xf3\x18\x16\n\x14router.endpoints.get\x82\xd3\xe4\x93\x02\'\x12%/api/v1/{name=projects/*/endpoints/*}\x12\xad\x01\n\rListEndpoints\x12#.kea.router.v1.ListEndpointsRequest\x1a$.kea.router.v1.ListEndpointsResponse\"Q\xda\x41\x06parent\xd2\xf3\x18\x17\n\x15router.endpoints.list\x82\xd3\xe4\x93\x02\'\x12%/api/v1/{parent=projects/*}/endpoints\x12\xc5\x01\n\x0eUpdateEndpoint\x12$.kea.router.v1.UpdateEndpointRequest\x1a\x17.kea.router.v1.Endpoint\"t\xda\x41\x14\x65ndpoint,update_mask\xd2\xf3\x18\x19\n\x17router.endpoints.update\x82\xd3\xe4\x93\x02:2./api/v1/{endpoint.name=projects/*/endpoints/*}:\x08\x65ndpoint\x12\xa1\x01\n\x0e\x44\x65leteEndpoint\x12$.kea.router.v1.DeleteEndpointRequest\x1a\x16.google.protobuf.Empty\"Q\xda\x41\x04name\xd2\xf3\x18\x19\n\x17router.endpoints.delete\x82\xd3\xe4\x93\x02\'*%/api/v1/{name=projects/*/endpoints/*}\x12}\n\x0eWatchEndpoints\x12$.kea.router.v1.WatchEndpointsRequest\x1a%.kea.router.v1.WatchEndpointsResponse\"\x1c\xd2\xf3\x18\x18\n\x16router.endpoints.watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$kea/router/v1/endpoint_service.proto\x12\rkea.router.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1bkea/common/v1/options.proto\x1a\x1ckea/router/v1/endpoint.proto\x1a%kea/router/v1/endpoint_revision.proto\"\x80\x02\n\x15\x43reateEndpointRequest\x12)\n\x06parent\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\x12\x10kea.dev/Endpoint\x12>\n\x0b\x65ndpoint_id\x18\x02 \x01(\tB)\xe2\x41\x01\x02\xca\xf3\x18!\x1a\x1f[a-z]([a-z0-9-]{0,61}[a-z0-9])?\x12/\n\x08\x65ndpoint\x18\x03 \x01(\x0b\x32\x17.kea.router.v1.EndpointB\x04\xe2\x41\x01\x02\x12\x1b\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12.\n\nrequest_id\x18\x05 \x01(\tB\x1a\xe2\x41\x01\x01\xca\xf3\x18\x12\x1a\x10[0-9a-fA-F-]{36}\"=\n\x12GetEndpointRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10kea.dev/Endpoint\"\x81\x01\n\x14ListEndpointsRequest\x12)\n\x06parent\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\x12\x10kea.dev/Endpoint\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xe2\x41\x01\x01\xca\xf3\x18\x02 \x00\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\x80\x08\"\\\n\x15ListEndpointsResponse\x12*\n\tendpoints\x18\x01 \x03(\x0b\x32\x17.kea.router.v1.Endpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9c\x01\n\x15UpdateEndpointRequest\x12/\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x17.kea.router.v1.EndpointB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"w\n\x15\x44\x65leteEndpointRequest\x12\'\n\x04name\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xfa\x41\x12\n\x10kea.dev/Endpoint\x12\x18\n\x04\x65tag\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12\x1b\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x91\x01\n\x1cListEndpointRevisionsRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18kea.dev/EndpointRevision\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xe2\x41\x01\x01\xca\xf3\x18\x02 \x00\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\x80\x08\"u\n\x1dListEndpointRevisionsResponse\x12;\n\x12\x65ndpoint_revisions\x18\x01 \x03(\x0b\x32\x1f.kea.router.v1.EndpointRevision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x15WatchEndpointsRequest\x12\"\n\x0esince_revision\x18\x01 \x01(\x03\x42\n\xe2\x41\x01\x01\xca\xf3\x18\x02 \x00\"t\n\x16WatchEndpointsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12+\n\x08upserted\x18\x02 \x01(\x0b\x32\x17.kea.router.v1.EndpointH\x00\x12\x11\n\x07\x64\x65leted\x18\x03 \x01(\tH\x00\x42\x08\n\x06\x63hange2\xeb\t\n\x0f\x45ndpointService\x12\xc3\x01\n\x0e\x43reateEndpoint\x12$.kea.router.v1.CreateEndpointRequest\x1a\x17.kea.router.v1.Endpoint\"r\xda\x41\x1bparent,endpoint,endpoint_id\xd2\xf3\x18\x19\n\x17router.endpoints.create\x82\xd3\xe4\x93\x02\x31\"%/api/v1/{parent=projects/*}/endpoints:\x08\x65ndpoint\x12\x99\x01\n\x0bGetEndpoint\x12!.kea.router.v1.GetEndpointRequest\x1a\x17.kea.router.v1.Endpoint\"N\xda\x41\x04name\xd2\xf3\x18\x16\n\x14router.endpoints.get\x82\xd3\xe4\x93\x02\'\x12%/api/v1/{name=projects/*/endpoints/*}\x12\xad\x01\n\rListEndpoints\x12#.kea.router.v1.ListEndpointsRequest\x1a$.kea.router.v1.ListEndpointsResponse\"Q\xda\x41\x06parent\xd2\xf3\x18\x17\n\x15router.endpoints.list\x82\xd3\xe4\x93\x02\'\x12%/api/v1/{parent=projects/*}/endpoints\x12\xc5\x01\n\x0eUpdateEndpoint\x12$.kea.router.v1.UpdateEndpointRequest\x1a\x17.kea.router.v1.Endpoint\"t\xda\x41\x14\x65ndpoint,update_mask\xd2\xf3\x18\x19\n\x17router.endpoints.update\x82\xd3\xe4\x93\x02:2./api/v1/{endpoint.name=projects/*/endpoints/*}:\x08\x65ndpoint\x12\xa1\x01\n\x0e\x44\x65leteEndpoint\x12$.kea.router.v1.DeleteEndpointRequest\x1a\x16.google.protobuf.Empty\"Q\xda\x41\x04name\xd2\xf3\x18\x19\n\x17router.endpoints.delete\x82\xd3\xe4\x93\x02\'*%/api/v1/{name=projects/*/endpoints/*}\x12\xda\x01\n\x15ListEndpointRevisions\x12+.kea.router.v1.ListEndpointRevisionsRequest\x1a,.kea.router.v1.ListEndpointRevisionsResponse\"f\xda\x41\x06parent\xd2\xf3\x18 \n\x1erouter.endpoints.listRevisions\x82\xd3\xe4\x93\x02\x33\x12\x31/api/v1/{parent=projects/*/endpoints/*}/revisions\x12}\n\x0eWatchEndpoints\x12$.kea.router.v1.WatchEndpointsRequest\x1a%.kea.router.v1.WatchEndpointsResponse\"\x1c\xd2\xf3\x18\x18\n\x16router.endpoints.watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,6 +70,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEENDPOINTREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\312\363\030\002\020@'
   _globals['_DELETEENDPOINTREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_DELETEENDPOINTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_LISTENDPOINTREVISIONSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_LISTENDPOINTREVISIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\032\022\030kea.dev/EndpointRevision'
+  _globals['_LISTENDPOINTREVISIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTENDPOINTREVISIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\312\363\030\002 \000'
+  _globals['_LISTENDPOINTREVISIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTENDPOINTREVISIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\312\363\030\003\020\200\010'
   _globals['_WATCHENDPOINTSREQUEST'].fields_by_name['since_revision']._loaded_options = None
   _globals['_WATCHENDPOINTSREQUEST'].fields_by_name['since_revision']._serialized_options = b'\342A\001\001\312\363\030\002 \000'
   _globals['_ENDPOINTSERVICE'].methods_by_name['CreateEndpoint']._loaded_options = None
@@ -81,24 +88,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDPOINTSERVICE'].methods_by_name['UpdateEndpoint']._serialized_options = b'\332A\024endpoint,update_mask\322\363\030\031\n\027router.endpoints.update\202\323\344\223\002:2./api/v1/{endpoint.name=projects/*/endpoints/*}:\010endpoint'
   _globals['_ENDPOINTSERVICE'].methods_by_name['DeleteEndpoint']._loaded_options = None
   _globals['_ENDPOINTSERVICE'].methods_by_name['DeleteEndpoint']._serialized_options = b'\332A\004name\322\363\030\031\n\027router.endpoints.delete\202\323\344\223\002\'*%/api/v1/{name=projects/*/endpoints/*}'
+  _globals['_ENDPOINTSERVICE'].methods_by_name['ListEndpointRevisions']._loaded_options = None
+  _globals['_ENDPOINTSERVICE'].methods_by_name['ListEndpointRevisions']._serialized_options = b'\332A\006parent\322\363\030 \n\036router.endpoints.listRevisions\202\323\344\223\0023\0221/api/v1/{parent=projects/*/endpoints/*}/revisions'
   _globals['_ENDPOINTSERVICE'].methods_by_name['WatchEndpoints']._loaded_options = None
   _globals['_ENDPOINTSERVICE'].methods_by_name['WatchEndpoints']._serialized_options = b'\322\363\030\030\n\026router.endpoints.watch'
-  _globals['_CREATEENDPOINTREQUEST']._serialized_start=293
-  _globals['_CREATEENDPOINTREQUEST']._serialized_end=549
-  _globals['_GETENDPOINTREQUEST']._serialized_start=551
-  _globals['_GETENDPOINTREQUEST']._serialized_end=612
-  _globals['_LISTENDPOINTSREQUEST']._serialized_start=615
-  _globals['_LISTENDPOINTSREQUEST']._serialized_end=744
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_start=746
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=838
-  _globals['_UPDATEENDPOINTREQUEST']._serialized_start=841
-  _globals['_UPDATEENDPOINTREQUEST']._serialized_end=997
-  _globals['_DELETEENDPOINTREQUEST']._serialized_start=999
-  _globals['_DELETEENDPOINTREQUEST']._serialized_end=1118
-  _globals['_WATCHENDPOINTSREQUEST']._serialized_start=1120
-  _globals['_WATCHENDPOINTSREQUEST']._serialized_end=1179
-  _globals['_WATCHENDPOINTSRESPONSE']._serialized_start=1181
-  _globals['_WATCHENDPOINTSRESPONSE']._serialized_end=1297
-  _globals['_ENDPOINTSERVICE']._serialized_start=1300
-  _globals['_ENDPOINTSERVICE']._serialized_end=2338
+  _globals['_CREATEENDPOINTREQUEST']._serialized_start=332
+  _globals['_CREATEENDPOINTREQUEST']._serialized_end=588
+  _globals['_GETENDPOINTREQUEST']._serialized_start=590
+  _globals['_GETENDPOINTREQUEST']._serialized_end=651
+  _globals['_LISTENDPOINTSREQUEST']._serialized_start=654
+  _globals['_LISTENDPOINTSREQUEST']._serialized_end=783
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_start=785
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=877
+  _globals['_UPDATEENDPOINTREQUEST']._serialized_start=880
+  _globals['_UPDATEENDPOINTREQUEST']._serialized_end=1036
+  _globals['_DELETEENDPOINTREQUEST']._serialized_start=1038
+  _globals['_DELETEENDPOINTREQUEST']._serialized_end=1157
+  _globals['_LISTENDPOINTREVISIONSREQUEST']._serialized_start=1160
+  _globals['_LISTENDPOINTREVISIONSREQUEST']._serialized_end=1305
+  _globals['_LISTENDPOINTREVISIONSRESPONSE']._serialized_start=1307
+  _globals['_LISTENDPOINTREVISIONSRESPONSE']._serialized_end=1424
+  _globals['_WATCHENDPOINTSREQUEST']._serialized_start=1426
+  _globals['_WATCHENDPOINTSREQUEST']._serialized_end=1485
+  _globals['_WATCHENDPOINTSRESPONSE']._serialized_start=1487
+  _globals['_WATCHENDPOINTSRESPONSE']._serialized_end=1603
+  _globals['_ENDPOINTSERVICE']._serialized_start=1606
+  _globals['_ENDPOINTSERVICE']._serialized_end=2865
 # @@protoc_insertion_point(module_scope)

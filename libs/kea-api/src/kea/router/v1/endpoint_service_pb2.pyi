@@ -6,6 +6,7 @@ from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from kea.common.v1 import options_pb2 as _options_pb2
 from kea.router.v1 import endpoint_pb2 as _endpoint_pb2
+from kea.router.v1 import endpoint_revision_pb2 as _endpoint_revision_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -71,6 +72,24 @@ class DeleteEndpointRequest(_message.Message):
     etag: str
     validate_only: bool
     def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class ListEndpointRevisionsRequest(_message.Message):
+    __slots__ = ("parent", "page_size", "page_token")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    page_size: int
+    page_token: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListEndpointRevisionsResponse(_message.Message):
+    __slots__ = ("endpoint_revisions", "next_page_token")
+    ENDPOINT_REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    endpoint_revisions: _containers.RepeatedCompositeFieldContainer[_endpoint_revision_pb2.EndpointRevision]
+    next_page_token: str
+    def __init__(self, endpoint_revisions: _Optional[_Iterable[_Union[_endpoint_revision_pb2.EndpointRevision, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchEndpointsRequest(_message.Message):
     __slots__ = ("since_revision",)

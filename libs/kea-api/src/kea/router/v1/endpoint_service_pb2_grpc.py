@@ -62,6 +62,11 @@ class EndpointServiceStub:
                 request_serializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.DeleteEndpointRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.ListEndpointRevisions = channel.unary_unary(
+                '/kea.router.v1.EndpointService/ListEndpointRevisions',
+                request_serializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.ListEndpointRevisionsRequest.SerializeToString,
+                response_deserializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.ListEndpointRevisionsResponse.FromString,
+                _registered_method=True)
         self.WatchEndpoints = channel.unary_stream(
                 '/kea.router.v1.EndpointService/WatchEndpoints',
                 request_serializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.WatchEndpointsRequest.SerializeToString,
@@ -104,7 +109,7 @@ class EndpointServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateEndpoint(self, request, context):
-        """Changes targets, roles or time-out.
+        """Changes targets, roles, time-out or what is retried.
 
         Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
         INVALID_ARGUMENT `UPDATE_MASK_INVALID` and those of CreateEndpoint;
@@ -119,6 +124,15 @@ class EndpointServiceServicer:
 
         Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
         FAILED_PRECONDITION `MANAGED_BY_RESOURCE`, `NOT_MANAGED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEndpointRevisions(self, request, context):
+        """Lists what an endpoint has served, newest first.
+
+        Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +175,11 @@ def add_EndpointServiceServicer_to_server(servicer, server):
                     servicer.DeleteEndpoint,
                     request_deserializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.DeleteEndpointRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ListEndpointRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEndpointRevisions,
+                    request_deserializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.ListEndpointRevisionsRequest.FromString,
+                    response_serializer=kea_dot_router_dot_v1_dot_endpoint__service__pb2.ListEndpointRevisionsResponse.SerializeToString,
             ),
             'WatchEndpoints': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEndpoints,
@@ -304,6 +323,33 @@ class EndpointService:
             '/kea.router.v1.EndpointService/DeleteEndpoint',
             kea_dot_router_dot_v1_dot_endpoint__service__pb2.DeleteEndpointRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEndpointRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kea.router.v1.EndpointService/ListEndpointRevisions',
+            kea_dot_router_dot_v1_dot_endpoint__service__pb2.ListEndpointRevisionsRequest.SerializeToString,
+            kea_dot_router_dot_v1_dot_endpoint__service__pb2.ListEndpointRevisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
