@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
 import grpc
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea_core.change_feed import Change
+from kea_core.errors import RevisionExpired
 from kea_core.watching import follow
 
 from kea_router.convert import DeploymentUnreadable, deployment_from_proto
@@ -17,14 +19,31 @@ from kea_router.publication import World
 
 log = logging.getLogger(__name__)
 
+PAUSE_SECONDS = 1.0
+"""Time until a database that is away is asked again."""
+
 
 async def follow_endpoints(store: EndpointStore, endpoints: Endpoints, world: World) -> None:
-    """Keeps the world's endpoints as the store has them, also those that another router writes."""
-    async for change in store.watch(0):
-        if isinstance(change, Change):
-            world.set_endpoint(change.name, None if change.deleted else await endpoints.find(change.name))
-        else:
-            world.endpoints_told()
+    """Keeps the world's endpoints as the store has them, also those that another router writes.
+
+    While the database is away the last known ones stay.
+    """
+    revision = 0
+    while True:
+        try:
+            async for change in store.watch(revision):
+                if isinstance(change, Change):
+                    world.set_endpoint(change.name, None if change.deleted else await endpoints.find(change.name))
+                else:
+                    world.endpoints_told()
+                revision = change.revision
+        except RevisionExpired:
+            # Removals have been missed, or the database is another: all is told anew.
+            revision = 0
+            world.doubt_endpoints()
+        except Exception:
+            log.exception("endpoints are not followed; tried again", extra={"revision": revision})
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def follow_deployments(channel: grpc.aio.Channel, world: World) -> None:

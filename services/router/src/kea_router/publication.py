@@ -45,7 +45,8 @@ class World:
         self._backends = backends
         self._endpoints: dict[str, Endpoint] = {}
         self._deployments: dict[str, Deployment] = {}
-        self._doubted: set[str] = set()
+        self._doubted_endpoints: set[str] = set()
+        self._doubted_deployments: set[str] = set()
         self._users: defaultdict[str, set[str]] = defaultdict(set)
         """Endpoints by the deployments they lead to; none without."""
         self._jwks = ""
@@ -61,6 +62,7 @@ class World:
 
     def set_endpoint(self, name: str, endpoint: Endpoint | None) -> None:
         """Takes an endpoint as it is now; None where it is gone."""
+        self._doubted_endpoints.discard(name)
         before = self._endpoints.pop(name, None)
         for target in before.targets if before else ():
             self._users[target.deployment].discard(name)
@@ -78,11 +80,17 @@ class World:
 
     def endpoints_told(self) -> None:
         """Notes that all endpoints there are have been told."""
+        for name in sorted(self._doubted_endpoints):
+            self.set_endpoint(name, None)
         self._endpoints_known.set()
+
+    def doubt_endpoints(self) -> None:
+        """Notes that all are told anew, because removals may have been missed. Until they are, what is known holds."""
+        self._doubted_endpoints = set(self._endpoints)
 
     def set_deployment(self, name: str, deployment: Deployment | None) -> None:
         """Takes a deployment as it is now; None where it is gone."""
-        self._doubted.discard(name)
+        self._doubted_deployments.discard(name)
         before = self._deployments.pop(name, None)
         if deployment is not None:
             self._deployments[name] = deployment
@@ -98,15 +106,15 @@ class World:
 
     def keep_deployment(self, name: str) -> None:
         """Leaves a deployment as it is known."""
-        self._doubted.discard(name)
+        self._doubted_deployments.discard(name)
 
     def doubt_deployments(self) -> None:
         """Notes that all are told anew, because removals may have been missed. Until they are, what is known holds."""
-        self._doubted = set(self._deployments)
+        self._doubted_deployments = set(self._deployments)
 
     def deployments_told(self) -> None:
         """Notes that all deployments there are have been told."""
-        for name in sorted(self._doubted):
+        for name in sorted(self._doubted_deployments):
             self.set_deployment(name, None)
         self._deployments_known.set()
 

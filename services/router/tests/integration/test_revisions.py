@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2
 from kea.deployer.v1 import pod_template_pb2
 from kea.router.v1 import endpoint_pb2, endpoint_service_pb2
 from kea_core.database import open_database
+from kea_core.pages import page_token
 from kea_router.domain.revision import KEPT
 from kea_router.store.tables import REVISIONS
 
@@ -161,6 +162,11 @@ async def test_pages_and_strangers(start_router: Any, helpers: Any) -> None:
             LIST(parent=f"{PARENT}/endpoints/none", page_token=first.next_page_token)
         )
         assert await helpers.refused(stranger) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+        for after in ("x", "²", "-1", "9" * 30):
+            forged = router.endpoints.ListEndpointRevisions(
+                LIST(parent=NAME, page_token=page_token(f"revisions of {NAME}", after))
+            )
+            assert await helpers.refused(forged) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
 
 
 async def test_the_newest_are_kept_and_go_with_the_endpoint(start_router: Any, helpers: Any) -> None:

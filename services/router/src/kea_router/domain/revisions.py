@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kea_core.clock import Clock
+from kea_core.errors import PageTokenInvalid
 from kea_core.pages import Page
 
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.errors import EndpointNotFound
 from kea_router.domain.ports import EndpointStore
 from kea_router.domain.revision import KEPT, EndpointRevision, Served, is_outdated, same_content
+
+NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Revisions:
@@ -25,7 +29,10 @@ class Revisions:
 
         Raises:
             EndpointNotFound: there is no such endpoint.
+            PageTokenInvalid: the page does not begin after a number.
         """
+        if page.after and not NUMBER.fullmatch(page.after):
+            raise PageTokenInvalid
         before = int(page.after) if page.after else None
         async with self._store.reading() as transaction:
             if await transaction.get(endpoint) is None:
