@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from types import FrameType
 
 import grpc
 
@@ -16,6 +18,8 @@ log = logging.getLogger(__name__)
 
 GOING = frozenset({"57P01", "57P02", "57P03"})
 """PostgreSQL's admin_shutdown, crash_shutdown and cannot_connect_now (its manual, appendix A)."""
+
+DRIVER = "asyncpg"
 
 
 class ErrorMapping(Around):
@@ -56,8 +60,15 @@ class ErrorMapping(Around):
 def _is_database_away(error: Exception) -> bool:
     """Returns whether a database was not reached, ended the connection, or is starting or stopping.
 
-    Told by what SQLAlchemy and PostgreSQL say of their errors: services without a database load neither.
+    Told by what SQLAlchemy and PostgreSQL say of their errors: services without a database load neither. While
+    connecting, the driver lets through what the system says: refused, or that there is no such socket or host.
     """
     if isinstance(error, ConnectionError) or getattr(error, "connection_invalidated", False):
         return True
+    if isinstance(error, OSError) and any(_is_drivers(frame) for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return True
     return any(getattr(part, "sqlstate", "") in GOING for part in (error, getattr(error, "orig", None)))
+
+
+def _is_drivers(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == DRIVER

@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from kea.deployer.v1 import deployment_service_pb2
 from kea.registry.v1 import model_pb2
 from kea_core import errors, status
+from kea_core.database import DatabaseSettings, open_database
 from scripted import GET_MODEL, NAME, Served, first, lines_of, raising, served
 from sqlalchemy.exc import DBAPIError
 
@@ -198,6 +199,26 @@ async def test_a_database_that_is_away_is_told_as_such(sockets: Path, error: Exc
         found = await refusal(server.get())
     assert (found.code(), reason_of(found)) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
     assert found.details() == "the database does not answer; try again"
+
+
+@pytest.mark.parametrize("place", ["/nowhere", "127.0.0.1:1"])
+async def test_a_database_that_is_nowhere_is_told_as_such(sockets: Path, place: str) -> None:
+    """The real driver's own errors, whatever the system says."""
+    url = f"postgresql://kea@/kea?host={place}" if place.startswith("/") else f"postgresql://kea@{place}/kea"
+    async with open_database(DatabaseSettings(url=url)) as sessions:
+
+        async def get(_request: Any, _context: Any) -> Any:
+            await sessions.ping()
+
+        async with served(f"unix:{sockets}/s", get) as server:
+            found = await refusal(server.get())
+    assert found.details() == "the database does not answer; try again"
+
+
+async def test_a_file_that_is_missing_is_no_database(sockets: Path) -> None:
+    async with served(f"unix:{sockets}/s", raising(FileNotFoundError(2, "No such file"))) as server:
+        found = await refusal(server.get())
+    assert found.code() is grpc.StatusCode.INTERNAL
 
 
 async def test_what_a_database_says_of_a_statement_is_nobodys_business(sockets: Path) -> None:
