@@ -20,6 +20,7 @@ from kea_sdk.resources import Endpoint, Revision, Rollout
 from kea_sdk.rollout import Part, Rollouts
 
 DEPLOY_SECONDS = 600.0
+LONGEST_SECONDS = 3600.0
 RETRIES = {
     "unsent": endpoint_pb2.Endpoint.RETRY_UNSENT,
     "unanswered": endpoint_pb2.Endpoint.RETRY_UNANSWERED,
@@ -155,6 +156,9 @@ class EndpointCalls:
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:
+    if not 0 <= seconds <= LONGEST_SECONDS:  # also where it is no number; the router knows the rest
+        problem = f"timeout is {seconds:g} s; expected up to {LONGEST_SECONDS:g} s"
+        raise InvalidArgument(problem, reason="TIMEOUT_INVALID")
     made = duration_pb2.Duration()
     made.FromNanoseconds(round(seconds * 1e9))
     return made

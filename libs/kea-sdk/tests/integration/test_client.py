@@ -216,6 +216,9 @@ def test_an_endpoint_is_changed_where_something_is_said(gateway: FakeGateway, pu
     assert pushed.update_endpoint("iris", allowed_roles=[]).allowed_roles == ()
     changed = pushed.endpoint("iris")
     assert (changed.timeout_seconds, changed.retry, len(changed.targets)) == (1.5, "unanswered", 1)
+    for seconds in (-1, 3601, 1e300, float("nan")):
+        with pytest.raises(InvalidArgument, match="expected up to 3600 s"):
+            pushed.update_endpoint("iris", timeout_seconds=seconds)
     with pytest.raises(InvalidArgument, match="nothing is to be changed"):
         pushed.update_endpoint("iris")
     with pytest.raises(InvalidArgument, match="retry is 'always'; expected unsent or unanswered"):
