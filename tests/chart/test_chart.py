@@ -248,6 +248,43 @@ def test_without_custom_resources_there_is_no_operator() -> None:
     assert not list(of_kind(objects, "CustomResourceDefinition")) + list(of_kind(objects, "ClusterRole"))
 
 
+@pytest.mark.parametrize(("case", "secret"), [("mtls-issuer", "kea-{}-tls"), ("mtls-secrets", "given-{}")])
+def test_with_mutual_tls_every_container_has_the_certificate_of_its_component(
+    case: str, secret: str, rendered: dict[str, list[Object]]
+) -> None:
+    for name, (_, prefix) in SETTINGS.items():
+        pod, container = container_of(rendered[case], name)
+        directory = pod.variables(container, rendered[case])[f"{prefix}_TLS_DIRECTORY"]
+        (mount,) = [mount for mount in container["volumeMounts"] if mount["mountPath"] == directory]
+        assert mount["readOnly"] is True
+        assert "subPath" not in mount  # what is mounted by subPath is never renewed
+        (volume,) = [volume for volume in pod.spec["volumes"] if volume["name"] == mount["name"]]
+        assert volume["secret"] == {"secretName": secret.format(pod.component), "defaultMode": 0o440}
+
+
+def test_a_certificate_has_every_name_by_which_its_component_is_called(rendered: dict[str, list[Object]]) -> None:
+    objects = rendered["mtls-issuer"]
+    certificates = {found["metadata"]["name"]: found["spec"] for found in of_kind(objects, "Certificate")}
+    assert {spec["secretName"] for spec in certificates.values()} == {f"{name}-tls" for name in certificates}
+    for pod in pods(objects):
+        for container in pod.containers:
+            for value in pod.variables(container, objects).values():
+                if address := re.fullmatch(r"(kea-[a-z]+):\d+", value):
+                    assert address[1] in certificates[address[1]]["dnsNames"]
+        if pod.kind == "Deployment" and pod.component != "postgres":
+            account = pod.spec["serviceAccountName"]
+            assert certificates[pod.name]["uris"] == [f"spiffe://example/ns/kea/sa/{account}"]
+
+
+def test_without_mutual_tls_nothing_is_asked_of_cert_manager(rendered: dict[str, list[Object]]) -> None:
+    for case in ("default", "mtls-secrets"):
+        assert not list(of_kind(rendered[case], "Certificate"))
+
+
+def test_an_operator_that_is_not_there_needs_no_certificate() -> None:
+    assert render("mtls-secrets", "--set", "mtls.secrets.operator=", "--set", "customResources.enabled=false")
+
+
 def test_tables_are_migrated_before_an_upgrade_with_the_new_images(rendered: dict[str, list[Object]]) -> None:
     job = one(rendered["trial"], "Job", "kea-migrations")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
@@ -270,6 +307,8 @@ def test_tables_are_migrated_before_an_upgrade_with_the_new_images(rendered: dic
         ("models.namespace=Models", "/models/namespace"),
         ("images.auth.digest=latest", "/images/auth/digest"),
         ("auth.resources.limits.memory=lots", "/auth/resources/limits/memory"),
+        ("mtls.duration=ninety days", "/mtls/duration"),
+        ("mtls.secrets.portal=tls", "portal"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place(value: str, told: str) -> None:
@@ -290,6 +329,12 @@ def test_a_wrong_value_is_refused_with_its_place(value: str, told: str) -> None:
         (("gateway.httpRoute.enabled=true",), "gateway.httpRoute.parentRefs must be set"),
         (("metrics.enabled=false", "metrics.serviceMonitor.enabled=true"), "metrics.enabled is not"),
         (("models.namespace=kea",), "models.namespace is the release's own"),
+        (("mtls.enabled=true",), "neither mtls.issuerRef.name nor mtls.secrets; expected one of them"),
+        (
+            ("mtls.enabled=true", "mtls.issuerRef.name=a", "mtls.secrets.auth=b"),
+            "mtls.issuerRef.name and mtls.secrets are both set; expected one of them",
+        ),
+        (("mtls.enabled=true", "mtls.secrets.auth=a"), "mtls.secrets.[a-z]+ must be set: the Secret with its tls.crt"),
     ],
 )
 def test_what_does_not_go_together_is_refused(values: tuple[str, ...], told: str) -> None:

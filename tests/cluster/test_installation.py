@@ -31,12 +31,23 @@ from installation import (
     temporary,
 )
 from kea.sdk import Client, KeaClientError
+from kea_core.testing.certificates import Authority
 from kea_core.testing.object_store import ObjectStore, object_store
 from kit.commands import wait_until
 from kit.kubectl import Kubectl
 from load import FLOWER, Load, open_inference, rest
+from mutual_tls import (
+    give_certificates,
+    health_of,
+    serial_of,
+    shown_by_envoy,
+    shown_by_service,
+    turn_off,
+    turn_on,
+)
 from namespaces import Namespace
 from package_index import serve_packages
+from request_metrics import request_metrics
 from tritonclient.grpc import InferenceServerClient, InferInput
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -223,6 +234,25 @@ def test_the_number_of_replicas_follows_the_load(kea: Installation, client: Clie
     client.undeploy("busy")
 
 
+@pytest.mark.own_node
+def test_the_number_of_replicas_follows_the_requests_that_gateways_count(
+    kea: Installation, client: Client, load: StartLoad, tmp_path: Path
+) -> None:
+    paces = {rest: 20.0, open_inference: 20.0}  # only both protocols together are more than one replica shall answer
+    scaling = {"min_replica_count": 1, "max_replica_count": 3, "target_requests_per_second": 22}
+    client.deploy("iris:1", endpoint="asked", autoscaling=scaling, timeout=PATIENCE_SECONDS)
+    (scaler,) = kea.models("get", "hpa", "-l", "kea.dev/deployment=asked-v1", "-o", "name").split()
+    soon = {"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}}
+    kea.models("patch", scaler, "--patch", json.dumps(soon))
+    with request_metrics(kea, tmp_path, "asked-v1"):
+        with load("asked", paces) as running:
+            assert wait_until(lambda: len(replicas(kea, "asked-v1")) == 2, 130, every=1), kea.models("describe", scaler)
+            running.await_more(200)
+        running.check(SETOSA, least=500)
+        assert wait_until(lambda: len(replicas(kea, "asked-v1")) == 1, 240, every=1), kea.models("describe", scaler)
+    client.undeploy("asked")
+
+
 def told_failure(kea: Installation, *arguments: str) -> str:
     """Deploys what cannot be; returns what a person is told, which must not take long."""
     begun = time.monotonic()
@@ -280,10 +310,19 @@ def test_a_quota_that_is_too_small_is_told(kea: Installation, client: Client, mo
     assert "[QUOTA_EXCEEDED]" in told
 
 
+def migrations(kea: Installation) -> int:
+    """Returns how many upgrades have migrated the tables."""
+    jobs = kea.namespace.get(
+        ".items[*].involvedObject.name", "events", "--field-selector=reason=Completed,involvedObject.kind=Job"
+    ).split()
+    assert set(jobs) <= {f"{kea.namespace.name}-migrations"}
+    return len(jobs)
+
+
 def test_upgrades_of_the_chart_lose_no_request(
     kea: Installation, client: Client, load: StartLoad, tmp_path: Path
 ) -> None:
-    before = {pod.uid for pod in kea.pods()}
+    before, migrated = {pod.uid for pod in kea.pods()}, migrations(kea)
     chart = shutil.copytree(CHART, tmp_path / "chart")
     description = chart / "Chart.yaml"
     description.write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", description.read_text()))
@@ -298,11 +337,43 @@ def test_upgrades_of_the_chart_lose_no_request(
         client.deploy("iris:1", replicas=1, timeout=PATIENCE_SECONDS)
         running.await_more(20)
     running.check(SETOSA, least=300)
-    jobs = kea.namespace.get(
-        ".items[*].involvedObject.name", "events", "--field-selector=reason=Completed,involvedObject.kind=Job"
-    ).split()
-    assert jobs == [f"{kea.namespace.name}-migrations"] * 2
+    assert migrations(kea) == migrated + 2
     assert len([pod for pod in kea.pods() if pod.component == "auth"]) == 2
+
+
+def test_mutual_tls_is_turned_on_renewed_and_turned_off_and_no_request_is_lost(
+    kea: Installation, client: Client, load: StartLoad
+) -> None:
+    def works() -> None:
+        """Everybody speaks with everybody, which a deployment needs."""
+        for count in (2, 1):
+            client.deploy("iris:1", replicas=count, timeout=PATIENCE_SECONDS)
+        running.await_more(20)
+
+    authority = Authority()
+    with load() as running:
+        first = give_certificates(kea, authority)
+        try:
+            turn_on(kea)
+            works()
+            assert health_of(kea, "registry", first["operator"]) == "SERVING"
+            assert health_of(kea, "registry", None) == "UNAVAILABLE"
+            assert health_of(kea, "registry", Authority().issue("stranger")) == "UNAVAILABLE"
+            renewed = give_certificates(kea, authority)
+            for component in ("auth", "registry", "deployer", "router"):
+                shown = serial_of(renewed[component])
+                assert wait_until(lambda: shown_by_service(kea, component) == shown, 150)  # noqa: B023 - called at once
+            assert wait_until(lambda: shown_by_envoy(kea) == {serial_of(renewed["gateway"])}, 150)
+            works()
+            for pod in kea.pods():
+                if pod.component in {"registry", "router"}:
+                    kea.restart(pod)  # who connects anew does so with what was renewed
+            works()
+        finally:
+            turn_off(kea)
+        works()
+    assert health_of(kea, "registry", None) == "SERVING"
+    running.check(SETOSA, least=500)
 
 
 @pytest.mark.own_node

@@ -32,6 +32,7 @@ ALL = sorted(
 services = pytest.mark.parametrize("prefix", SERVICE_SETTINGS)
 
 GIB, MIB = 1024**3, 1024**2
+AMONG_SERVICES: dict[str, object] = {"tls_directory": "", "health_address": "", "drain": DrainSettings()}
 DEFAULTS: dict[str, dict[str, object]] = {
     "AuthSettings": {
         "bootstrap_token_file": "",
@@ -40,7 +41,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "service_token_ttl_seconds": 3600.0,
         "bootstrap_token_ttl_seconds": 86_400.0,
         "upkeep_seconds": 10.0,
-        "drain": DrainSettings(),
+        **AMONG_SERVICES,
     },
     "ClientSettings": {"token": "", "token_file": None},
     "DatabaseSettings": {"schema": "", "pool_size": 5, "lock_timeout_seconds": 10.0, "start_wait_seconds": 0.0},
@@ -74,10 +75,11 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "max_artifact_bytes": 16 * GIB,
         "max_log_bytes": 10 * MIB,
         "max_body_bytes": 128 * MIB,
-        "drain": DrainSettings(),
+        **AMONG_SERVICES,
     },
     "DrainSettings": {"unready_seconds": 0.0, "grace_seconds": 10.0},
     "EnvoySettings": {
+        "tls": False,
         "node_id": "gateway",
         "trusted_proxies": 0,
         "metrics_port": 0,
@@ -86,12 +88,12 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "max_body_bytes": 128 * MIB,
         "buffer_bytes": MIB,
     },
-    "GatewaySettings": {"drain": DrainSettings()},
+    "GatewaySettings": AMONG_SERVICES,
     "RegistrySettings": {
         "max_artifact_bytes": 16 * GIB,
         "orphan_age_seconds": 3600.0,
         "sweep_seconds": 600.0,
-        "drain": DrainSettings(),
+        **AMONG_SERVICES,
     },
     "ImageSettings": {
         "repository": "",
@@ -103,6 +105,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "max_cache_bytes": 20 * GIB,
     },
     "LaunchSettings": {
+        "tls_directory": "",
         "host": "0.0.0.0",
         "port": 8080,
         "metrics_port": 0,
@@ -122,7 +125,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "fetches_at_once": 2,
         "resync_seconds": 300.0,
         "sources": SourceSettings(),
-        "drain": DrainSettings(),
+        **AMONG_SERVICES,
     },
     "SourceSettings": {
         "schemes": ("s3", "https"),
@@ -133,7 +136,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "quiet_seconds": 30.0,
         "check_seconds": 300.0,
     },
-    "RouterSettings": {"public_address": "", "drain": DrainSettings()},
+    "RouterSettings": {"public_address": "", **AMONG_SERVICES},
     "UpOptions": {"host": "127.0.0.1", "port": 8080, "detach": False, "processes": False, "database": ""},
 }
 """What is promised to whoever sets nothing. A change here is a change for users, and belongs into the changelog."""

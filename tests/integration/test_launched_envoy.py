@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,23 +51,38 @@ async def run(*arguments: str, **environment: str) -> asyncio.subprocess.Process
 async def by_name(path: str) -> AsyncGenerator[str]:
     """Passes connections to a port of localhost on to a unix socket."""
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(65536):
-            writer.write(chunk)
-            await writer.drain()
+        with suppress(ConnectionError):
+            while chunk := await reader.read(65536):
+                writer.write(chunk)
+                await writer.drain()
         writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         other_reader, other_writer = await asyncio.open_unix_connection(path)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(copy(reader, other_writer))
-            tasks.create_task(copy(other_reader, writer))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(copy(reader, other_writer))
+                tasks.create_task(copy(other_reader, writer))
+        finally:
+            for one in (writer, other_writer):
+                one.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(serve(reader, writer))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     try:
         yield f"localhost:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ POSTGRES = "kea/postgres"
 USER = "65532:65532"
 """Who runs in the containers: a number, which Kubernetes can see is not root's."""
 HOME = "/tmp"  # noqa: S108 - a container's own; nothing is looked for there
-GRPC_PORT, XDS_PORT, HTTP_PORT = "9090/tcp", "9091/tcp", "8080/tcp"
+GRPC_PORT, XDS_PORT, HEALTH_PORT, HTTP_PORT = "9090/tcp", "9091/tcp", "9092/tcp", "8080/tcp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class ServiceRecipe:
     name: str
     module: str
     """What is run: `python -m`."""
-    ports: tuple[str, ...] = (GRPC_PORT,)
+    ports: tuple[str, ...] = (GRPC_PORT, HEALTH_PORT)
     beside: tuple[str, ...] = ()
     """Members whose sources are needed, and nothing that they depend on."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -40,8 +40,8 @@ SERVICES = (
     ServiceRecipe(name="registry", module="kea_registry"),
     # The deployer asks the runtime what it is made of, and puts its sources into models' images.
     ServiceRecipe(name="deployer", module="kea_deployer", beside=("kea-runtime",)),
-    ServiceRecipe(name="router", module="kea_router", ports=(GRPC_PORT, XDS_PORT)),
-    ServiceRecipe(name="gateway", module="kea_gateway", ports=(HTTP_PORT, GRPC_PORT)),
+    ServiceRecipe(name="router", module="kea_router", ports=(GRPC_PORT, XDS_PORT, HEALTH_PORT)),
+    ServiceRecipe(name="gateway", module="kea_gateway", ports=(HTTP_PORT, HEALTH_PORT)),
 )
 SHARED = "kea-core"
 """Member whose dependencies all services have; they are a layer of their own, which is stored and pulled once."""

@@ -63,20 +63,23 @@ image: {{ include "kea.image" . | quote }}
 imagePullPolicy: {{ (index . 0).Values.imagePullPolicy }}
 {{- end -}}
 
-{{/* Of gRPC's health protocol; a service is SERVING once all that it needs to answer is there. */}}
+{{/*
+Of gRPC's health protocol, on a port of its own: probes speak neither TLS nor tokens. A service is SERVING once all that
+it needs to answer is there, and no longer when it is to end.
+*/}}
 {{- define "kea.grpcProbes" -}}
 startupProbe:
-  grpc: {port: 9090}
+  grpc: {port: 9092}
   periodSeconds: 1
   timeoutSeconds: 3
   failureThreshold: 300
 readinessProbe:
-  grpc: {port: 9090}
+  grpc: {port: 9092}
   periodSeconds: 3
   timeoutSeconds: 3
   failureThreshold: 2
 livenessProbe:
-  grpc: {port: 9090}
+  grpc: {port: 9092}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6

@@ -22,6 +22,11 @@ One of KEA's gRPC services: ConfigMap, Deployment, Service, PodDisruptionBudget.
 {{- $variables := merge (dict) .variables -}}
 {{- $prefix := printf "KEA_%s" (upper $name) -}}
 {{- $_ := set $variables (printf "%s_ADDRESS" $prefix) "[::]:9090" -}}
+{{- $_ := set $variables (printf "%s_HEALTH_ADDRESS" $prefix) "[::]:9092" -}}
+{{- if $root.Values.mtls.enabled -}}
+{{- $_ := set $variables (printf "%s_TLS_DIRECTORY" $prefix) (include "kea.mtlsDirectory" $root) -}}
+{{- end -}}
+{{- $protocol := $root.Values.mtls.enabled | ternary "https" "kubernetes.io/h2c" -}}
 {{- $_ := set $variables (printf "%s_DRAIN_UNREADY_SECONDS" $prefix) "5" -}}
 {{- $_ := set $variables (printf "%s_DRAIN_GRACE_SECONDS" $prefix) "20" -}}
 {{- if $metrics -}}
@@ -95,6 +100,7 @@ spec:
           {{- end }}
           ports:
             - {name: grpc, containerPort: 9090}
+            - {name: health, containerPort: 9092}
             {{- range $port, $number := .ports }}
             - {name: {{ $port }}, containerPort: {{ $number }}}
             {{- end }}
@@ -108,6 +114,9 @@ spec:
             - {name: tmp, mountPath: /tmp}
             {{- if .account }}
             - {name: credential, mountPath: /run/secrets/kea, readOnly: true}
+            {{- end }}
+            {{- with include "kea.mtlsMount" $root }}
+            {{- . | nindent 12 }}
             {{- end }}
             {{- range .mounts }}
             - name: {{ .name }}
@@ -127,6 +136,9 @@ spec:
             items:
               - {key: {{ .account }}, path: {{ .account }}}
         {{- end }}
+        {{- with include "kea.mtlsVolume" (list $root $name) }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- range .mounts }}
         - name: {{ .name }}
           {{- toYaml .volume | nindent 10 }}
@@ -140,9 +152,9 @@ spec:
   selector:
     {{- include "kea.selector" (list $root $name) | nindent 4 }}
   ports:
-    - {name: grpc, port: 9090, targetPort: grpc, appProtocol: kubernetes.io/h2c}
+    - {name: grpc, port: 9090, targetPort: grpc, appProtocol: {{ $protocol }}}
     {{- range $port, $number := .ports }}
-    - {name: {{ $port }}, port: {{ $number }}, targetPort: {{ $port }}, appProtocol: kubernetes.io/h2c}
+    - {name: {{ $port }}, port: {{ $number }}, targetPort: {{ $port }}, appProtocol: {{ $protocol }}}
     {{- end }}
     {{- if $metrics }}
     - {name: metrics, port: 9464, targetPort: metrics}

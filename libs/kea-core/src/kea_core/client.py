@@ -12,7 +12,10 @@ from typing import Any
 import grpc
 from kea.auth.v1 import token_service_pb2, token_service_pb2_grpc
 
+from kea_core.identity import Identity
+from kea_core.renewed_channel import RenewedChannel
 from kea_core.settings import Secret
+from kea_core.tls import Tls, channel_credentials
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -89,14 +92,25 @@ class _StreamUnary(grpc.aio.StreamUnaryClientInterceptor):
 
 
 @asynccontextmanager
-async def open_channel(address: str, tokens: TokenSource | None = None) -> AsyncGenerator[grpc.aio.Channel, None]:
-    """Opens a channel to `unix:PATH` or `HOST:PORT`.
+async def open_channel(
+    address: str, tokens: TokenSource | None = None, *, tls: Tls | None = None
+) -> AsyncGenerator[grpc.aio.Channel, None]:
+    """Opens a channel to `unix:PATH` or `HOST:PORT`; the latter by TLS where there is one.
 
     Calls of one answer end after `DEFAULT_TIMEOUT_SECONDS` where no other bound is given.
     """
     attach = _Attach(tokens)
     interceptors = [_UnaryUnary(attach), _UnaryStream(attach), _StreamUnary(attach)]
-    channel = grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+
+    def secure(identity: Identity) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(
+            address, channel_credentials(identity), options=OPTIONS, interceptors=interceptors
+        )
+
+    if tls is None or address.startswith("unix:"):  # permissions of its directory protect a socket
+        channel = grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    else:
+        channel = RenewedChannel(tls, secure)
     try:
         yield channel
     finally:

@@ -22,6 +22,7 @@ from kea_core.client import KEEPALIVE_MS
 from kea_core.error_mapping import ErrorMapping
 from kea_core.interceptors import ClosingStreams
 from kea_core.settings import DrainSettings
+from kea_core.tls import Tls
 from kea_core.tokens import TokenVerifier
 from kea_core.validation import Validation
 
@@ -72,11 +73,23 @@ async def serve(
     verifier: TokenVerifier,
     metrics: CollectorRegistry,
     drain: DrainSettings,
+    tls: Tls | None = None,
+    health_address: str = "",
     options: Sequence[tuple[str, Any]] = (),
 ) -> AsyncGenerator[Server, None]:
     """Serves on `unix:PATH` or `HOST:PORT` until the end of the block, then drains.
 
     Interceptors, outermost first: OpenTelemetry, access log and metrics, errors, authorization, validation.
+
+    Args:
+        address: where.
+        services: what, beside health.
+        verifier: of tokens.
+        metrics: where calls are counted.
+        drain: how it ends.
+        tls: asks callers on `HOST:PORT` for a certificate.
+        health_address: where health is served a second time, see `serve_health`.
+        options: of gRPC's, beside those that all servers have.
     """
     server = grpc.aio.server(
         interceptors=(
@@ -103,17 +116,41 @@ async def serve(
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     for service in services:
         service.register(server)
+    listen(server, address, tls)
+    async with serve_health(health_address, servicer):
+        await server.start()
+        made = Server(server, servicer)
+        try:
+            yield made
+        finally:
+            await made.drain(drain)
+
+
+@asynccontextmanager
+async def serve_health(address: str, servicer: Any) -> AsyncGenerator[None, None]:
+    """Answers a server's health, and nothing else, on an address of its own until the end of the block.
+
+    Kubernetes' probes speak neither TLS nor tokens. It is the same health, told by the same event loop: where that one
+    hangs, there is no answer here either. Where the address is empty there is no such thing.
+    """
+    if not address:
+        yield
+        return
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     listen(server, address)
     await server.start()
-    made = Server(server, servicer)
     try:
-        yield made
+        yield
     finally:
-        await made.drain(drain)
+        await server.stop(0)
 
 
-def listen(server: grpc.aio.Server, address: str) -> None:
-    """Binds an address; a socket file left behind by a process that is gone is taken over."""
+def listen(server: grpc.aio.Server, address: str, tls: Tls | None = None) -> None:
+    """Binds an address, by TLS where there is one and the address is no socket file.
+
+    A socket file left behind by a process that is gone is taken over.
+    """
     if address.startswith("unix:"):
         path = Path(address.removeprefix("unix:"))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,5 +161,7 @@ def listen(server: grpc.aio.Server, address: str) -> None:
             server.add_insecure_port(address)
         finally:
             os.umask(before)
-    else:
+    elif tls is None:
         server.add_insecure_port(address)
+    else:
+        server.add_secure_port(address, tls.server_credentials())

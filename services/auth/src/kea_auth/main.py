@@ -15,6 +15,7 @@ from kea_core.clock import Clock, utc_now
 from kea_core.database import migrate, open_database
 from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, serve
+from kea_core.tls import open_tls
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
@@ -42,6 +43,7 @@ async def run(
     clock: Clock = utc_now,
 ) -> None:
     """Runs auth until `stop` is set; calls `ready()` once it serves and the bootstrap token is in its file."""
+    tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings.database))
@@ -79,6 +81,8 @@ async def run(
                 verifier=verifier,
                 metrics=metrics,
                 drain=settings.drain,
+                tls=tls,
+                health_address=settings.health_address,
             )
         )
         async with asyncio.TaskGroup() as group:

@@ -38,6 +38,11 @@ class AuthSettings:
     """How long the bootstrap token is accepted, at most 86400; it is replaced after half of that."""
     upkeep_seconds: float = 10.0
     """How often it looks whether keys are due."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it auth serves at
+    `HOST:PORT` by mutual TLS. Empty: in plaintext."""
+    health_address: str = ""
+    """Where it also answers gRPC's health protocol, and nothing else, always in plaintext. Empty: nowhere."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
 

@@ -20,6 +20,7 @@ from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, serve
 from kea_core.settings import Secret
 from kea_core.signing_keys import SigningKeyFollower
+from kea_core.tls import open_tls
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
@@ -63,12 +64,14 @@ async def run(
     settings: DeployerSettings, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
 ) -> None:
     """Runs the deployer until `stop`; calls `ready` once auth's keys are known and it serves."""
+    tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings.database))
-        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         tokens = ServiceTokens(auth, "deployer", Secret(settings.credential_file.read_text().strip()))
-        registry = RegistryClient(await stack.enter_async_context(open_channel(settings.registry_address, tokens)))
+        channel = await stack.enter_async_context(open_channel(settings.registry_address, tokens, tls=tls))
+        registry = RegistryClient(channel)
 
         feed = ChangeFeed(sessions, FEED)
         requests = SeenRequests(REQUESTS)
@@ -92,7 +95,15 @@ async def run(
             OperationServicer(Operations(store, build_store, made.builds)),
         )
         server = await stack.enter_async_context(
-            serve(settings.address, services, verifier=verifier, metrics=metrics, drain=settings.drain)
+            serve(
+                settings.address,
+                services,
+                verifier=verifier,
+                metrics=metrics,
+                drain=settings.drain,
+                tls=tls,
+                health_address=settings.health_address,
+            )
         )
 
         async def announce() -> None:

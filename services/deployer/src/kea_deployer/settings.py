@@ -66,6 +66,11 @@ class DeployerSettings:
     """Size at which a replica's log is begun anew; as much again is kept of what came before."""
     max_body_bytes: int = 128 * MIB
     """Largest request a replica takes."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
+    and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""
+    health_address: str = ""
+    """Where it also answers gRPC's health protocol, and nothing else, always in plaintext. Empty: nowhere."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
 

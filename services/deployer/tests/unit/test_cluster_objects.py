@@ -172,7 +172,16 @@ def test_autoscaling_is_an_autoscaler_while_anything_shall_serve(helpers: Any) -
         "kind": "Deployment",
         "name": object_name(helpers.NAME),
     }
-    assert [metric["type"] for metric in spec["metrics"]] == ["Resource", "Pods"]
+    cpu, requests = spec["metrics"]
+    assert cpu["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    labels = {"kea_project": "default", "kea_deployment": "echo"}
+    assert requests == {
+        "type": "External",
+        "external": {
+            "metric": {"name": "kea_requests_per_second", "selector": {"matchLabels": labels}},
+            "target": {"type": "AverageValue", "averageValue": "20"},
+        },
+    }
 
 
 @pytest.mark.parametrize(("count", "there", "expected"), [(1, None, 2), (1, 1, 2), (1, 3, 3), (1, 9, 5), (0, 3, 0)])

@@ -12,9 +12,11 @@ from kea_core.access_log import AccessLog, CallMetrics
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.error_mapping import ErrorMapping
 from kea_core.lifecycle import came_first
+from kea_core.server import serve_health
 from kea_core.settings import Secret
 from kea_core.signing_keys import SigningKeyFollower
 from kea_core.task_scope import TaskScope
+from kea_core.tls import open_tls
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
@@ -30,19 +32,21 @@ async def run(
     settings: GatewaySettings, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
 ) -> None:
     """Runs the portal until `stop`; calls `ready` once it serves."""
+    tls = open_tls(settings.tls_directory)
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         tokens = ServiceTokens(auth, "portal", Secret(settings.credential_file.read_text().strip()))
-        router = await stack.enter_async_context(open_channel(settings.router_address, tokens))
-        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens))
-        registry = await stack.enter_async_context(open_channel(settings.registry_address, tokens))
+        router = await stack.enter_async_context(open_channel(settings.router_address, tokens, tls=tls))
+        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens, tls=tls))
+        registry = await stack.enter_async_context(open_channel(settings.registry_address, tokens, tls=tls))
 
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier)
         interceptors = (AccessLog(CallMetrics(metrics)), ErrorMapping(), Authorization(verifier, declared(())))
-        server, health = build_reflection_server(settings.grpc_address, interceptors=interceptors)
+        server, health = build_reflection_server(settings.grpc_address, interceptors=interceptors, tls=tls)
         server.add_generic_rpc_handlers((inference_handler(),))
         await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await stack.enter_async_context(serve_health(settings.health_address, health))
         await server.start()
         stack.push_async_callback(server.stop, settings.drain.grace_seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kea_core.settings import DrainSettings
+from kea_core.settings import DrainSettings, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +26,15 @@ class GatewaySettings:
     """Where the router serves; endpoints are read there."""
     credential_file: Path
     """File with the secret of service account `portal`."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
+    and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""
+    health_address: str = ""
+    """Where it also answers gRPC's health protocol, and nothing else, always in plaintext. Empty: nowhere."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
+
+    def __post_init__(self) -> None:
+        if self.tls_directory and not self.http_address.startswith("unix:"):
+            problem = f"http_address is {self.http_address}; expected unix:PATH with tls_directory"
+            raise SettingsError(problem)

@@ -18,6 +18,7 @@ from kea_core.idempotency import SeenRequests
 from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, serve
 from kea_core.signing_keys import SigningKeyFollower
+from kea_core.tls import open_tls
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
@@ -47,12 +48,13 @@ async def run(
     clock: Clock = utc_now,
 ) -> None:
     """Runs the registry until `stop` is set; calls `ready()` once auth's keys are known and it serves."""
+    tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     artifacts = FsspecArtifacts(settings.artifacts_url)
     await artifacts.open()
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings.database))
-        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         verifier = TokenVerifier()
         follower = SigningKeyFollower(auth, verifier)
         feed = ChangeFeed(sessions, FEED, clock=clock)
@@ -60,7 +62,15 @@ async def run(
         archives = Archives(ledger, artifacts, orphan_age=timedelta(seconds=settings.orphan_age_seconds), clock=clock)
         services = _services(settings, sessions, feed, artifacts, ledger, archives, clock)
         server = await stack.enter_async_context(
-            serve(settings.address, services, verifier=verifier, metrics=metrics, drain=settings.drain)
+            serve(
+                settings.address,
+                services,
+                verifier=verifier,
+                metrics=metrics,
+                drain=settings.drain,
+                tls=tls,
+                health_address=settings.health_address,
+            )
         )
 
         async def announce() -> None:

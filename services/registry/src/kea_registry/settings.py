@@ -28,6 +28,11 @@ class RegistrySettings:
     """How long something half-done is left alone: an upload that does not write for so long is taken for dead."""
     sweep_seconds: float = 600.0
     """How often it looks for what dead uploads left behind."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
+    and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""
+    health_address: str = ""
+    """Where it also answers gRPC's health protocol, and nothing else, always in plaintext. Empty: nowhere."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
 

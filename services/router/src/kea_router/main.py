@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from kea.router.v1 import data_plane_service_pb2_grpc, endpoint_service_pb2_grpc
+from kea_core.background import repeat
 from kea_core.change_feed import ChangeFeed
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.clock import utc_now
@@ -20,6 +20,7 @@ from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, listen, serve
 from kea_core.settings import Secret
 from kea_core.signing_keys import SigningKeyFollower
+from kea_core.tls import Tls, open_tls
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
@@ -36,8 +37,6 @@ from kea_router.store.tables import FEED, REQUESTS
 from kea_router.translate.management_routes import Backends
 from kea_router.xds.ads import AggregatedDiscoveryServicer
 from kea_router.xds.publisher import PublicationMetrics, Publisher
-
-log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 XDS_GRACE_SECONDS = 0.5
@@ -60,13 +59,14 @@ async def run(
     settings: RouterSettings, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
 ) -> None:
     """Runs the router until `stop`; calls `ready` once a whole configuration is published."""
+    tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings.database))
-        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         secret = Secret(settings.credential_file.read_text().strip())
         tokens = ServiceTokens(auth, "router", secret)
-        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens))
+        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens, tls=tls))
 
         feed = ChangeFeed(sessions, FEED)
         store = SqlEndpointStore(sessions, feed, SeenRequests(REQUESTS))
@@ -78,7 +78,7 @@ async def run(
         verifier = TokenVerifier()
         keys = SigningKeyFollower(auth, verifier, world.set_keys)
 
-        await stack.enter_async_context(serve_xds(settings.xds_address, publisher))
+        await stack.enter_async_context(serve_xds(settings.xds_address, publisher, tls))
         server = await stack.enter_async_context(
             serve(
                 settings.address,
@@ -86,6 +86,8 @@ async def run(
                 verifier=verifier,
                 metrics=metrics,
                 drain=settings.drain,
+                tls=tls,
+                health_address=settings.health_address,
             )
         )
         async with asyncio.TaskGroup() as tasks:
@@ -95,7 +97,7 @@ async def run(
                 tasks.create_task(follow_deployments(deployer, world), name="deployments"),
                 tasks.create_task(world.publish_forever(), name="publication"),
                 tasks.create_task(recorder.run(world.serving), name="revisions"),
-                tasks.create_task(_forget_removals(feed), name="forget removals"),
+                tasks.create_task(repeat("forget removals", FORGET_SECONDS, feed.forget_old), name="forget removals"),
             ]
 
             async def announce() -> None:
@@ -107,22 +109,12 @@ async def run(
             await cancel_after(stop, background)
 
 
-async def _forget_removals(feed: ChangeFeed) -> None:
-    while True:
-        try:
-            await feed.forget_old()
-        except Exception:
-            # A database that is away for a while must not end a process that Envoys rely on.
-            log.exception("removals not forgotten; tried again later")
-        await asyncio.sleep(FORGET_SECONDS)
-
-
 @asynccontextmanager
-async def serve_xds(address: str, publisher: Publisher) -> AsyncGenerator[None, None]:
+async def serve_xds(address: str, publisher: Publisher, tls: Tls | None) -> AsyncGenerator[None, None]:
     """Serves delta ADS on a listener of its own."""
     server = grpc.aio.server(options=XDS_OPTIONS)
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(AggregatedDiscoveryServicer(publisher), server)
-    listen(server, address)
+    listen(server, address, tls)
     await server.start()
     try:
         yield
@@ -152,4 +144,5 @@ def backends_of(settings: RouterSettings) -> Backends:
         router=settings.public_address or settings.address,
         portal_http=settings.portal_http_address,
         portal_grpc=settings.portal_grpc_address,
+        tls=bool(settings.tls_directory),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kea_core.database import DatabaseSettings
-from kea_core.settings import DrainSettings
+from kea_core.settings import DrainSettings, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +34,15 @@ class RouterSettings:
     """Where endpoints are kept."""
     credential_file: Path
     """File with the secret of service account `router`."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
+    and calls `HOST:PORT` by mutual TLS, xDS included, and has Envoy do the same. Empty: in plaintext."""
+    health_address: str = ""
+    """Where it also answers gRPC's health protocol, and nothing else, always in plaintext. Empty: nowhere."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
+
+    def __post_init__(self) -> None:
+        if self.tls_directory and not self.portal_http_address.startswith("unix:"):
+            problem = f"portal_http_address is {self.portal_http_address}; expected unix:PATH with tls_directory"
+            raise SettingsError(problem)

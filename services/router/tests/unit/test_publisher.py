@@ -150,6 +150,35 @@ def test_an_envoy_is_synced_when_it_has_all_and_nothing_else() -> None:
     assert plane.publisher.synced(stream)
 
 
+def test_prometheus_is_told_how_many_envoys_there_are_and_how_many_of_them_are_synced() -> None:
+    plane = Plane()
+
+    def told() -> tuple[float, float]:
+        return plane.count("kea_xds_envoys"), plane.count("kea_xds_envoys_synced")
+
+    assert told() == (0, 0)
+    one, other = plane.connect(), plane.connect()
+    assert told() == (2, 0)
+    plane.publish(cluster("a"))
+    plane.answer(one)
+    assert told() == (2, 1)
+    plane.answer(other)
+    assert told() == (2, 2)
+    plane.publish(cluster("a", "changed"))
+    plane.answer(one, refuse="no good")
+    plane.answer(other)
+    assert told() == (2, 1)
+    plane.publisher.disconnect(one)
+    assert told() == (1, 1)
+
+
+def test_every_type_is_counted_from_0_so_that_a_first_refusal_is_an_increase() -> None:
+    plane = Plane()
+    types = {"Cluster", "ClusterLoadAssignment", "RouteConfiguration", "ScopedRouteConfiguration"}
+    for name in types | {"TypedExtensionConfig"}:
+        assert plane.registry.get_sample_value("kea_xds_refusals_total", {"type": name}) == 0
+
+
 def test_the_time_to_acknowledge_is_that_of_the_slowest_envoy() -> None:
     plane = Plane()
     one, other = plane.connect(), plane.connect()

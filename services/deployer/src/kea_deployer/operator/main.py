@@ -15,6 +15,7 @@ from kea_core.clock import utc_now
 from kea_core.lifecycle import cancel_after
 from kea_core.server import serve
 from kea_core.settings import Secret
+from kea_core.tls import open_tls
 from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
@@ -39,17 +40,26 @@ async def run(
 
     It is ready also while KEA's API is away: what it waits for then is told in its resources' statuses.
     """
+    tls = open_tls(settings.tls_directory)
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(open_channel(settings.auth_address))
+        auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         secret = Secret((await asyncio.to_thread(settings.credential_file.read_text)).strip())
         tokens = ServiceTokens(auth, ACCOUNT, secret)
-        registry = await stack.enter_async_context(open_channel(settings.registry_address, tokens))
-        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens))
-        router = await stack.enter_async_context(open_channel(settings.router_address, tokens))
+        registry = await stack.enter_async_context(open_channel(settings.registry_address, tokens, tls=tls))
+        deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens, tls=tls))
+        router = await stack.enter_async_context(open_channel(settings.router_address, tokens, tls=tls))
         api = await stack.enter_async_context(connect("", settings.kubeconfig, metrics))
         # Serves nothing but its health.
         server = await stack.enter_async_context(
-            serve(settings.address, (), verifier=TokenVerifier(), metrics=metrics, drain=settings.drain)
+            serve(
+                settings.address,
+                (),
+                verifier=TokenVerifier(),
+                metrics=metrics,
+                drain=settings.drain,
+                tls=tls,
+                health_address=settings.health_address,
+            )
         )
 
         told = OperatorMetrics(metrics)

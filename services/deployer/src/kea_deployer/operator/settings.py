@@ -91,6 +91,11 @@ class OperatorSettings:
     """Time after which a resource is looked at though nothing is known to have happened."""
     sources: SourceSettings = field(default_factory=SourceSettings)
     """From where artifacts are fetched."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
+    and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""
+    health_address: str = ""
+    """Where it also answers gRPC's health protocol, and nothing else, always in plaintext. Empty: nowhere."""
     drain: DrainSettings = field(default_factory=DrainSettings)
     """How it stops."""
 

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 from kea_core.address import has_name, split_address
+from kea_core.envoy_tls import TLS_SOCKET, TLS_TYPES, upstream_context
 
 from kea_gateway.envoy.access_log import access_log
 from kea_gateway.envoy.descriptors import inference_descriptor_set
@@ -36,7 +37,7 @@ CONNECTION_IDLE_SECONDS = 3600
 
 def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
     """Returns the bootstrap, as JSON."""
-    listeners, clusters = [_listener(settings)], [_xds_cluster(settings.xds_address)]
+    listeners, clusters = [_listener(settings)], [_xds_cluster(settings)]
     if settings.metrics_port:
         listeners.append(_metrics_listener(settings))
         clusters.append(_cluster(ADMIN_CLUSTER, f"unix:{settings.admin_socket}"))
@@ -186,9 +187,14 @@ def _extract(*fields: str) -> dict[str, Any]:
     return {"request_field_extractions": {field: {} for field in fields}}
 
 
-def _xds_cluster(address: str) -> dict[str, Any]:
+def _xds_cluster(settings: EnvoySettings) -> dict[str, Any]:
     options = f"{TYPES}/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    return _cluster(XDS_CLUSTER, address) | {
+    address = settings.xds_address
+    cluster = _cluster(XDS_CLUSTER, address)
+    if settings.tls and not address.startswith("unix:"):
+        context = {"@type": f"{TLS_TYPES}.UpstreamTlsContext", **upstream_context(address)}
+        cluster["transport_socket"] = {"name": TLS_SOCKET, "typed_config": context}
+    return cluster | {
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": options,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from kea_core.clock import utc_now
+from kea_core.envoy_tls import secret_files
+from kea_core.identity import read_identity
 from kea_openapi.api_resource import MANAGEMENT_SERVICES, transcoder_descriptor_set
 
 from kea_gateway.envoy.binary import find_envoy
@@ -15,8 +19,13 @@ from kea_gateway.envoy.settings import EnvoySettings, LaunchSettings
 
 
 def write_bootstrap(settings: LaunchSettings) -> Path:
-    """Writes Envoy's bootstrap and what it refers to; returns its path."""
+    """Writes Envoy's bootstrap and what it refers to; returns its path.
+
+    Raises:
+        SettingsError: there shall be TLS, and a file for it is not what it should be.
+    """
     settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_secrets(settings)
     settings.admin_socket.unlink(missing_ok=True)  # left behind by one that was killed
     descriptors = settings.directory / "api.binpb"
     descriptors.write_bytes(transcoder_descriptor_set())
@@ -26,6 +35,7 @@ def write_bootstrap(settings: LaunchSettings) -> Path:
             host=settings.host,
             port=settings.port,
             xds_address=settings.xds_address,
+            tls=bool(settings.tls_directory),
             admin_socket=settings.admin_socket,
             access_log=settings.access_log,
             descriptors=descriptors,
@@ -37,6 +47,15 @@ def write_bootstrap(settings: LaunchSettings) -> Path:
     )
     path.write_text(json.dumps(document))
     return path
+
+
+def _write_secrets(settings: LaunchSettings) -> None:
+    if not settings.tls_directory:
+        return
+    directory = Path(settings.tls_directory).absolute()
+    read_identity(directory, utc_now())  # Envoy would start with what is wrong, and wait
+    for name, content in secret_files(directory).items():
+        (settings.directory / name).write_text(json.dumps(content))
 
 
 def envoy_arguments(settings: LaunchSettings, bootstrap_file: Path) -> list[str]:
@@ -56,6 +75,10 @@ def launch(settings: LaunchSettings, environ: Mapping[str, str]) -> None:
 
     Raises:
         EnvoyMissingError: there is none.
+        SettingsError: there shall be TLS, and a file for it is not what it should be.
     """
-    envoy = find_envoy(environ)
-    os.execv(envoy, [str(envoy), *envoy_arguments(settings, write_bootstrap(settings))])  # noqa: S606 - no shell is wanted
+    envoy = find_envoy(environ).absolute()
+    settings = replace(settings, directory=settings.directory.absolute(), access_log=settings.access_log.absolute())
+    arguments = [str(envoy), *envoy_arguments(settings, write_bootstrap(settings))]
+    os.chdir(settings.directory)  # where clusters with TLS look for their secrets
+    os.execv(envoy, arguments)  # noqa: S606 - no shell is wanted

@@ -26,6 +26,9 @@ class EnvoySettings:
     """File with the descriptor set that JSON is transcoded by."""
     services: tuple[str, ...]
     """Full names of the gRPC services that have a REST form."""
+    tls: bool = False
+    """Whether it speaks mutual TLS with a router at `HOST:PORT`, by the files of `kea_core.envoy_tls` in its working
+    directory."""
     node_id: str = "gateway"
     """Its name towards the router."""
     trusted_proxies: int = 0
@@ -50,7 +53,11 @@ class LaunchSettings:
     xds_address: str
     """Where the router serves xDS: `unix:PATH` or `HOST:PORT`."""
     directory: Path
-    """Where its files and the socket of its admin page are; made where it is missing, and closed to other users."""
+    """Where its files and the socket of its admin page are; made where it is missing, and closed to other users. It is
+    Envoy's working directory."""
+    tls_directory: str = ""
+    """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it Envoy speaks mutual
+    TLS with a router at `HOST:PORT`, and with services where the router says so. Empty: in plaintext."""
     host: str = "0.0.0.0"  # noqa: S104 - a pod's only door
     """Address it listens on."""
     port: int = 8080

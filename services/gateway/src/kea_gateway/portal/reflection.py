@@ -10,6 +10,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+from kea_core.server import listen
+from kea_core.tls import Tls
 from kea_openapi.api_resource import MANAGEMENT_SERVICES, transcoder_descriptor_set
 
 INFERENCE_SERVICE = "inference.GRPCInferenceService"
@@ -22,13 +24,14 @@ REFLECTED_SERVICES = (*MANAGEMENT_SERVICES, INFERENCE_SERVICE, HEALTH, REFLECTIO
 
 
 def build_reflection_server(
-    address: str, *, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+    address: str, *, interceptors: Sequence[grpc.aio.ServerInterceptor] = (), tls: Tls | None = None
 ) -> tuple[grpc.aio.Server, HealthServicer]:
     """Returns a server of reflection (v1 and v1alpha) and health, not started yet, and its health.
 
     Args:
         address: `unix:PATH` or `HOST:PORT`.
         interceptors: what every call goes through, outermost first.
+        tls: asks callers on `HOST:PORT` for a certificate.
     """
     server = grpc.aio.server(interceptors=interceptors)
     servicer: Any = reflection.aio.ReflectionServicer(REFLECTED_SERVICES, pool=reflection_pool())
@@ -43,7 +46,7 @@ def build_reflection_server(
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     health_servicer = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    server.add_insecure_port(address)
+    listen(server, address, tls)
     return server, health_servicer
 
 

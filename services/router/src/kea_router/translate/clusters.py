@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
-from envoy.config.core.v3 import address_pb2, config_source_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.v3 import percent_pb2
-from google.protobuf import duration_pb2, wrappers_pb2
+from google.protobuf import duration_pb2, json_format, wrappers_pb2
 from kea_core.address import has_name
+from kea_core.envoy_tls import TLS_SOCKET, upstream_context
 
 from kea_router.domain.deployment import Deployment
 from kea_router.translate.policy import packed
@@ -56,8 +58,11 @@ def deployment_endpoints(name: str, deployment: Deployment | None) -> list[Resou
     ]
 
 
-def fixed_cluster(name: str, address: str, *, http2: bool) -> Resource:
-    """Returns a cluster of one address. A name in it is looked up by Envoy, again and again."""
+def fixed_cluster(name: str, address: str, *, http2: bool, tls: bool = False) -> Resource:
+    """Returns a cluster of one address. A name in it is looked up by Envoy, again and again.
+
+    `tls` is mutual, with the certificate that Envoy has of its own; sockets of a machine do without.
+    """
     named = has_name(address)
     made = _base(
         name,
@@ -67,6 +72,8 @@ def fixed_cluster(name: str, address: str, *, http2: bool) -> Resource:
     )
     if named:
         made.dns_lookup_family = cluster_pb2.Cluster.V4_PREFERRED
+    if tls and not address.startswith("unix:"):
+        made.transport_socket.CopyFrom(_tls_socket(address))
     return make_resource(name, made)
 
 
@@ -110,6 +117,11 @@ def _base(name: str, *, http2: bool, **fields: object) -> cluster_pb2.Cluster:
         typed_extension_protocol_options={HTTP_OPTIONS: packed(options)},
         **fields,  # pyright: ignore[reportArgumentType] - either kind of membership
     )
+
+
+def _tls_socket(address: str) -> base_pb2.TransportSocket:
+    context = json_format.ParseDict(upstream_context(address), tls_pb2.UpstreamTlsContext())
+    return base_pb2.TransportSocket(name=TLS_SOCKET, typed_config=packed(context))
 
 
 def _bounds() -> circuit_breaker_pb2.CircuitBreakers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
@@ -30,7 +30,10 @@ class Backends:
     deployer: str
     router: str
     portal_http: str
+    """By a socket of Envoy's machine where there is TLS: the portal's HTTP speaks none."""
     portal_grpc: str
+    tls: bool = field(default=False, kw_only=True)
+    """Whether those at `HOST:PORT` speak mutual TLS."""
 
 
 GRPC_PREFIXES = (
@@ -48,11 +51,11 @@ GRPC_PREFIXES = (
 def management_resources(backends: Backends) -> list[Resource]:
     """Returns the clusters, the route configuration and the scope. They change only with the platform's own layout."""
     clusters = [
-        fixed_cluster("auth", backends.auth, http2=True),
-        fixed_cluster("registry", backends.registry, http2=True),
-        fixed_cluster("deployer", backends.deployer, http2=True),
-        fixed_cluster("router", backends.router, http2=True),
-        fixed_cluster("portal-grpc", backends.portal_grpc, http2=True),
+        fixed_cluster("auth", backends.auth, http2=True, tls=backends.tls),
+        fixed_cluster("registry", backends.registry, http2=True, tls=backends.tls),
+        fixed_cluster("deployer", backends.deployer, http2=True, tls=backends.tls),
+        fixed_cluster("router", backends.router, http2=True, tls=backends.tls),
+        fixed_cluster("portal-grpc", backends.portal_grpc, http2=True, tls=backends.tls),
         fixed_cluster("portal", backends.portal_http, http2=False),
     ]
     routes = [_grpc(prefix, cluster) for prefix, cluster in GRPC_PREFIXES]

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from envoy.service.discovery.v3 import discovery_pb2
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kea_router.xds.latencies import Latencies
-from kea_router.xds.resource import Key
+from kea_router.xds.resource import PUSH_ORDER, Key
 from kea_router.xds.snapshot import Delta, Snapshot
 from kea_router.xds.stream import Stream
 from kea_router.xds.subscription import Refusal
@@ -21,10 +21,12 @@ NAMES_LOGGED = 10
 
 
 class PublicationMetrics:
-    """Counts what Envoys refuse and times what they take. Labels are types, which are few."""
+    """Counts Envoys and what they refuse, and times what they take. Labels are types, which are few."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.refusals = Counter("kea_xds_refusals_total", "Responses refused (NACK).", ("type",), registry=registry)
+        for type_url in PUSH_ORDER:
+            self.refusals.labels(_short(type_url))  # begins with 0: a first refusal is then an increase
         self.withheld = Counter(
             "kea_xds_withheld_total", "Publications not made because they would be incomplete.", registry=registry
         )
@@ -33,6 +35,10 @@ class PublicationMetrics:
             "Time from a publication until every Envoy has acknowledged it.",
             registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+        )
+        self.envoys = Gauge("kea_xds_envoys", "Envoys that are connected.", registry=registry)
+        self.synced = Gauge(
+            "kea_xds_envoys_synced", "Envoys that hold all that is published, and nothing else.", registry=registry
         )
 
 
@@ -53,6 +59,8 @@ class Publisher:
         self._metrics = metrics
         self._now = now
         self._latencies = Latencies(monotonic=monotonic)
+        metrics.envoys.set_function(lambda: len(self.streams))
+        metrics.synced.set_function(self._count_synced)
 
     @property
     def median_acknowledge_seconds(self) -> float:
@@ -114,7 +122,10 @@ class Publisher:
         return next(filter(None, problems), "")
 
     def synced(self, stream: Stream) -> bool:
-        """Whether an Envoy has acknowledged all that is published, and holds nothing else."""
+        """Whether an Envoy has acknowledged all that is published, and holds nothing else.
+
+        Iterates over what never changes (the snapshot) only, so that it may be asked from another thread.
+        """
         for type_url, subscription in stream.subscriptions.items():
             published = self.snapshot.of_type(type_url)
             if len(published) != len(subscription.held):
@@ -122,6 +133,10 @@ class Publisher:
             if any(subscription.held.version(name) != resource.version for name, resource in published.items()):
                 return False
         return self._begun
+
+    def _count_synced(self) -> int:
+        """Returns how many Envoys are synced. Prometheus asks on a thread of its own: see `synced`."""
+        return sum(self.synced(stream) for stream in tuple(self.streams))
 
     def received(self, stream: Stream, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
         """Takes in what an Envoy says: what it asks for, what it has taken, what it refuses."""
@@ -134,7 +149,7 @@ class Publisher:
     def _note(self, stream: Stream, refusal: Refusal, type_url: str) -> None:
         self.refusal_count += 1
         stream.refuse_times[type_url] = self._now()
-        self._metrics.refusals.labels(type_url.rpartition(".")[2]).inc()
+        self._metrics.refusals.labels(_short(type_url)).inc()
         log.log(
             logging.ERROR if refusal.isolated else logging.WARNING,
             "configuration refused; %s",
@@ -147,3 +162,8 @@ class Publisher:
                 "problem": refusal.problem,
             },
         )
+
+
+def _short(type_url: str) -> str:
+    """Returns a type's own name, without its package."""
+    return type_url.rpartition(".")[2]
