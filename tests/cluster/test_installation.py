@@ -246,7 +246,7 @@ def test_the_number_of_replicas_follows_the_requests_that_gateways_count(
     kea.models("patch", scaler, "--patch", json.dumps(soon))
     with request_metrics(kea, tmp_path, "asked-v1"):
         with load("asked", paces) as running:
-            assert wait_until(lambda: len(replicas(kea, "asked-v1")) == 2, 130, every=1), kea.models("describe", scaler)
+            assert wait_until(lambda: len(replicas(kea, "asked-v1")) == 2, 240, every=1), kea.models("describe", scaler)
             running.await_more(200)
         running.check(SETOSA, least=500)
         assert wait_until(lambda: len(replicas(kea, "asked-v1")) == 1, 240, every=1), kea.models("describe", scaler)

@@ -9,7 +9,17 @@ from kit.commands import step, write
 from kit.golang import Go
 from kit.layout import TOOLS, Layout
 
-NAMES = ("kubernetes", "etcd", "helm", "kwok", "metrics-server", "coredns", "versitygw", "pause")
+NAMES = (
+    "kubernetes",
+    "etcd",
+    "helm",
+    "kwok",
+    "metrics-server",
+    "prometheus-adapter",
+    "coredns",
+    "versitygw",
+    "pause",
+)
 BUILD_SECONDS = 2400
 LIST_SECONDS = 300
 STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")

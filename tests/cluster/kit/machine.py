@@ -22,6 +22,7 @@ PACKAGES = {  # program → Debian's package
     "sysctl": "procps",
     "debootstrap": "debootstrap",
     "openssl": "openssl",
+    "prometheus": "prometheus",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
 }
 APT_SECONDS = 900

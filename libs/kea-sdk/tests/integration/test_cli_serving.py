@@ -56,6 +56,15 @@ def test_rollback_says_what_serves_where_and_revisions_what_has(
     assert kea("endpoints", "revisions", "iris", "-o", "json").json[0]["targets"][0]["model"] == "iris"
 
 
+def test_replicas_follow_cpu_and_requests(kea: Kea, pushed: Any, gateway: FakeGateway) -> None:
+    assert "--target-requests needs --max-replicas" in kea("deploy", "iris", "--target-requests", 50, fails=6).err
+    kea("deploy", "iris", "--max-replicas", 8, "--target-requests", 50)
+    (found,) = gateway.world.deployments.values()
+    scaling = found.autoscaling
+    assert (scaling.min_replica_count, scaling.max_replica_count) == (1, 8)
+    assert (scaling.target_cpu_percent, scaling.target_requests_per_second) == (80, 50)
+
+
 def test_an_endpoint_is_changed(kea: Kea, pushed: Any) -> None:
     kea("deploy", "iris")
     assert kea("endpoints", "update", "iris", "--timeout", 5, "--retry", "unanswered", "--role", "ops").lines == [

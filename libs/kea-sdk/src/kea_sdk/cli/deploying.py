@@ -105,6 +105,15 @@ def deploy(
             min=1, max=1000, help="Add replicas beyond this percentage of the CPU they request.", rich_help_panel=_PODS
         ),
     ] = 80,
+    target_requests: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Add replicas beyond so many requests a second for each, too; needs an adapter for metrics.",
+            **_CLUSTER,
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it serves.")] = True,
     timeout: Annotated[float, typer.Option(min=1, help="Longest wait, in seconds.")] = 600.0,
 ) -> None:
@@ -112,10 +121,14 @@ def deploy(
     template = pod_template_of(
         _read(pod_template), cpu=cpu, memory=memory, gpus=gpus, environment=env or (), secrets=env_secret or ()
     )
+    if target_requests is not None and max_replicas is None:
+        problem = "--target-requests needs --max-replicas"
+        raise InvalidArgument(problem)
     scaling = {
         "min_replica_count": min_replicas,
         "max_replica_count": max_replicas,
         "target_cpu_percent": target_cpu,
+        **({} if target_requests is None else {"target_requests_per_second": target_requests}),
     }
     with shared.client() as client, step_progress(f"deploying {reference}") as report:
         done = client.deploy(
