@@ -51,6 +51,10 @@ def _open(database: str, options: dict[str, Any]) -> sqlite3.Connection:
     connection = sqlite3.connect(database, **options)
     # The driver's own BEGINs come too late (after the first read) and are never IMMEDIATE: `kea_core.database` begins.
     connection.isolation_level = None
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {setting}").close()
+    try:
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {setting}").close()
+    except sqlite3.Error:  # no database, or no room for one: nobody else knows of the connection yet
+        connection.close()
+        raise
     return connection

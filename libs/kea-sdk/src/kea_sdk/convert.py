@@ -123,7 +123,8 @@ def endpoint(message: endpoint_pb2.Endpoint, url: str) -> Endpoint:
         targets=tuple(Target(deployment=last(entry.deployment), weight=entry.weight) for entry in message.targets),
         allowed_roles=tuple(message.allowed_roles),
         timeout_seconds=timeout,
-        retry=_name(endpoint_pb2.Endpoint.Retry, message.retry, "RETRY_").lower(),
+        # An older router says nothing of it, and does so.
+        retry=_name(endpoint_pb2.Endpoint.Retry, message.retry or endpoint_pb2.Endpoint.RETRY_UNSENT, "RETRY_").lower(),
         state=_name(endpoint_pb2.Endpoint.State, message.state, "STATE_"),
         reconciling=message.reconciling,
         conditions=_conditions(message.conditions),

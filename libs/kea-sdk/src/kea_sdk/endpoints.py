@@ -14,6 +14,8 @@ from kea_sdk.gateway import Gateway
 WHOLE = 10_000
 """All requests, in basis points."""
 PAGE = 1000
+REVISIONS_PAGE = 10
+"""Each has its pod templates, of up to some hundred kilobytes; an answer has up to eight megabytes."""
 
 
 class Endpoints:
@@ -50,7 +52,9 @@ class Endpoints:
     def revisions(self, endpoint: str) -> list[endpoint_revision_pb2.EndpointRevision]:
         """Returns what an endpoint has served, newest first."""
         found: list[endpoint_revision_pb2.EndpointRevision] = []
-        request = endpoint_service_pb2.ListEndpointRevisionsRequest(parent=self._name(endpoint), page_size=PAGE)
+        request = endpoint_service_pb2.ListEndpointRevisionsRequest(
+            parent=self._name(endpoint), page_size=REVISIONS_PAGE
+        )
         while True:
             page = self._gateway.call(self._stub.ListEndpointRevisions, request, repeatable=True)
             found += page.endpoint_revisions

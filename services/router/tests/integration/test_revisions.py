@@ -6,13 +6,17 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
+import pytest
 import sqlalchemy as sa
 from google.protobuf import timestamp_pb2
 from kea.deployer.v1 import pod_template_pb2
 from kea.router.v1 import endpoint_pb2, endpoint_service_pb2
 from kea_core.database import open_database
 from kea_core.pages import page_token
-from kea_router.domain.revision import KEPT
+from kea_router.domain.endpoint import Endpoint
+from kea_router.domain.revision import KEPT, Served
+from kea_router.domain.revisions import Revisions
+from kea_router.store.endpoint_store import SqlEndpointStore
 from kea_router.store.tables import REVISIONS
 
 LIST = endpoint_service_pb2.ListEndpointRevisionsRequest
@@ -119,6 +123,39 @@ async def test_an_image_of_ones_own_is_kept_as_it_was_pinned(start_router: Any, 
         deployer.put(deployment("v1"), [helpers.ready_replica()], **images)
         (found,) = await helpers.eventually(there)
         assert found.targets[0].prebuilt_image == pinned
+
+
+async def test_a_router_that_starts_anew_keeps_nothing_twice_and_locks_nothing(
+    start_router: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployer = helpers.FakeDeployer()
+    async with start_router(deployer) as router:
+
+        async def is_there() -> bool:
+            return await history(router) == [(1, [("1", 10_000)])]
+
+        await create(router, v1=10_000)
+        deployer.put(deployment("v1"), [helpers.ready_replica()])
+        await helpers.eventually(is_there)
+    asked: list[str] = []
+    real = Revisions.record
+
+    async def record(revisions: Revisions, endpoint: Endpoint, parts: tuple[Served, ...]) -> None:
+        await real(revisions, endpoint, parts)
+        asked.append(endpoint.name)
+
+    def never(*_arguments: Any, **_options: Any) -> Any:
+        pytest.fail("it locked the store")
+
+    monkeypatch.setattr(Revisions, "record", record)
+    monkeypatch.setattr(SqlEndpointStore, "transaction", never)
+    async with start_router(deployer) as router:
+
+        async def is_asked() -> list[str]:
+            return asked
+
+        await helpers.eventually(is_asked)
+        assert await history(router) == [(1, [("1", 10_000)])]
 
 
 async def test_two_routers_keep_one_history(start_router: Any, helpers: Any) -> None:

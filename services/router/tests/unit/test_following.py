@@ -52,8 +52,7 @@ async def followed(helpers: Any, store: Store) -> AsyncGenerator[World, None]:
     """A world that follows a store, once that has told all."""
     publisher = Publisher(PublicationMetrics(CollectorRegistry()))
     world = World(publisher, helpers.BACKENDS, lambda _endpoint: None)
-    for short in ("v1",):
-        world.set_deployment(helpers.deployment_name(short), helpers.make_deployment(short))
+    world.set_deployment(helpers.deployment_name("v1"), helpers.make_deployment("v1"))
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(following.follow_endpoints(store, Endpoints(helpers), world))  # pyright: ignore[reportArgumentType]
         async with asyncio.timeout(10):

@@ -11,7 +11,7 @@ from kea_core.pages import Page
 
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.errors import EndpointNotFound
-from kea_router.domain.ports import EndpointStore
+from kea_router.domain.ports import EndpointStore, EndpointTransaction
 from kea_router.domain.revision import KEPT, EndpointRevision, Served, is_outdated, same_content
 
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -45,13 +45,25 @@ class Revisions:
 
         Several routers may see the same, at different times: what one has seen late is not kept once more.
         """
+        async with self._store.reading() as transaction:  # a router that starts asks of every endpoint: locks nothing
+            if await _next_number(transaction, endpoint, parts) is None:
+                return
         async with self._store.transaction() as transaction:
-            now = await transaction.get(endpoint.name)
-            if now is None or now.targets != endpoint.targets:
+            number = await _next_number(transaction, endpoint, parts)  # again, now that nobody else writes
+            if number is None:
                 return
-            newest = next(iter(await transaction.revisions(endpoint.name, before=None, count=1)), None)
-            if newest is not None and (same_content(newest.targets, parts) or is_outdated(parts, newest.targets)):
-                return
-            number = newest.number + 1 if newest is not None else 1
             await transaction.add_revision(EndpointRevision(endpoint.name, number, parts, self._clock()))
             await transaction.forget_revisions(endpoint.name, upto=number - KEPT)
+
+
+async def _next_number(transaction: EndpointTransaction, endpoint: Endpoint, parts: tuple[Served, ...]) -> int | None:
+    """Returns the number of the revision to be kept; None where none is."""
+    now = await transaction.get(endpoint.name)
+    if now is None or now.targets != endpoint.targets:
+        return None
+    newest = next(iter(await transaction.revisions(endpoint.name, before=None, count=1)), None)
+    if newest is None:
+        return 1
+    if same_content(newest.targets, parts) or is_outdated(parts, newest.targets):
+        return None
+    return newest.number + 1
