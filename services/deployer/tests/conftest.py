@@ -311,9 +311,9 @@ def socket_directory() -> Generator[Path, None, None]:
 
 @pytest.fixture(scope="session")
 def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where environments and layers are kept for the whole run: named by content, they are the same for all tests."""
+    """Where environments, layers and images are kept for the whole run: named by content, all tests share them."""
     directory = tmp_path_factory.mktemp("shared")
-    for name in ("environments", "layers"):
+    for name in ("environments", "layers", "images"):
         (directory / name).mkdir()
     return directory
 

@@ -126,7 +126,6 @@ async def open_platform(
     credentials.mkdir()
     data.mkdir()
     for name in ("environments", "layers", "images"):
-        (shared_directory / name).mkdir(exist_ok=True)
         (data / name).symlink_to(shared_directory / name)
     for account in ("deployer", "operator", "router"):
         file = credentials / account

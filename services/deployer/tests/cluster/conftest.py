@@ -83,14 +83,6 @@ async def namespace() -> AsyncGenerator[Namespace, None]:
         await made("delete", "namespace", made.name, "--wait=false")
 
 
-@pytest.fixture(scope="session")
-def image_cache(shared_directory: Path) -> Path:
-    """Layers and archives of packages, kept for the whole run."""
-    directory = shared_directory / "images"
-    directory.mkdir()
-    return directory
-
-
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Any:
     """PostgreSQL, as on a cluster: the platform has no tables of its own, and other tests have both kinds."""
@@ -103,9 +95,11 @@ StartOnCluster = Callable[..., AbstractAsyncContextManager[Any]]
 
 
 @pytest.fixture
-def start_on_cluster(start_deployer: Any, settings: Any, namespace: Namespace, image_cache: Path) -> StartOnCluster:
+def start_on_cluster(
+    start_deployer: Any, settings: Any, namespace: Namespace, shared_directory: Path
+) -> StartOnCluster:
     """Starts a deployer on the cluster; called again, the next one on the same database."""
-    (settings.data_directory / "builds").symlink_to(image_cache)
+    (settings.data_directory / "builds").symlink_to(shared_directory / "images")
     registry = os.environ["KEA_TEST_REGISTRY"]
     images = ImageSettings(repository=f"{registry}/models", base=f"{registry}/debian:12", plain_http=(registry,))
     cluster = ClusterSettings(
