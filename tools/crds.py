@@ -181,7 +181,6 @@ def deployment_spec(schemas: Schemas) -> Json:
             pattern="^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
             **{"x-kubernetes-validations": immutable("endpoint")},
         ),
-        "allowedRoles": schemas.field(endpoint, "allowed_roles"),
         "timeout": {
             **text("Longest time of one request, up to an hour, for example `60s`. Empty: 60 s."),
             "pattern": r"^[0-9]+(\.[0-9]{1,9})?s$",
@@ -192,6 +191,7 @@ def deployment_spec(schemas: Schemas) -> Json:
             "may then run twice.",
             enum=["Unsent", "Unanswered"],
         ),
+        "limits": schemas.field(endpoint, "limits"),
         "podTemplate": template,
         "autoscaling": autoscaling,
     }

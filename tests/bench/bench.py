@@ -3,7 +3,9 @@
 Printed side by side, for the iris model and a batch of one:
 - the hand-written FastAPI app (`fastapi_app.py`), without gateway, token and docs;
 - a bare Envoy in front of KEA's model server: the least that a hop and the model cost;
-- KEA: token, roles, routing, validation, access log, model, over REST and gRPC, with one endpoint and with 1,000;
+- KEA: token, access, routing, audit, validation, access log, model, over REST and gRPC, with one endpoint and with
+  1,000, and with limits; the services' process is that of the audit log's receiver;
+- what all of that costs in Envoy: what it takes more than the bare one;
 - the time until Envoy has acknowledged a changed endpoint, with 1,000 endpoints.
 
 The machine is shared: compare what stands in one run, and nothing across runs. Needs `wrk` and `h2load`.
@@ -31,7 +33,13 @@ import grpc
 import httpx
 from google.protobuf import duration_pb2
 from kea.inference.v2.open_inference_grpc_pb2 import ModelInferRequest
-from kea.router.v1 import data_plane_service_pb2, data_plane_service_pb2_grpc, endpoint_pb2, endpoint_service_pb2
+from kea.router.v1 import (
+    data_plane_service_pb2,
+    data_plane_service_pb2_grpc,
+    endpoint_pb2,
+    endpoint_service_pb2,
+    limits_pb2,
+)
 from kea.router.v1 import endpoint_service_pb2_grpc as endpoints_grpc
 from kea_gateway.envoy.binary import find_envoy
 
@@ -44,6 +52,7 @@ MANY = 1000
 CHANGES = 100
 MOST_RATIO = 1.2
 MOST_ACK_MS = 20.0
+MOST_SECURITY_US = 35.0
 
 
 @contextmanager
@@ -148,6 +157,15 @@ class Api:
             self._endpoints.CreateEndpoint(request, metadata=self._metadata, timeout=10)
         until(lambda: not self._get(f"many-{MANY - 1}").reconciling)
 
+    def limit(self) -> None:
+        """Gives iris limits that are never reached."""
+        rate = limits_pb2.RateLimit(requests=1_000_000)
+        limits = limits_pb2.Limits(total=rate, per_consumer=rate)
+        endpoint = endpoint_pb2.Endpoint(name="projects/default/endpoints/iris", limits=limits)
+        request = endpoint_service_pb2.UpdateEndpointRequest(endpoint=endpoint)
+        self._endpoints.UpdateEndpoint(request, metadata=self._metadata, timeout=10)
+        until(lambda: not self._get("iris").reconciling)
+
     def change(self) -> None:
         """Changes an endpoint `CHANGES` times, each time when the one before has been acknowledged."""
         for number in range(CHANGES):
@@ -174,11 +192,12 @@ def measure(scratch: Path) -> dict[str, float]:
     model, example = save_iris(scratch)
     found: dict[str, float] = {}
 
-    def note(name: str, cost: load.Cost) -> None:
+    def note(name: str, cost: load.Cost) -> load.Cost:
         found[name] = cost.total_us
         print(f"{name:42} {cost}", flush=True)
         if cost.failures or not cost.requests:
             sys.exit(f"{name}: requests failed")
+        return cost
 
     headers = {"content-type": "application/json"}
     with fastapi(model) as (url, pid):
@@ -188,15 +207,22 @@ def measure(scratch: Path) -> dict[str, float]:
         platform.kea("models", "push", "iris", str(model), "--example", str(example))
         platform.kea("deploy", "iris")
         replica = replica_of(platform)
-        pids = {"envoy": platform.processes()["envoy"]["pid"], "model": int(replica["pid"])}
+        processes = platform.processes()
+        pids = {"envoy": processes["envoy"]["pid"], "model": int(replica["pid"])}
         with bare_envoy(str(replica["httpAddress"]), scratch) as (url, pid):
             bare = {"envoy": pid, "model": pids["model"]}
-            note("bare Envoy + model server", load.rest(f"{url}/models/iris/predict", BODY, headers, bare, scratch))
+            hop = load.rest(f"{url}/models/iris/predict", BODY, headers, bare, scratch)
+            note("bare Envoy + model server", hop)
         secured = headers | platform.headers
         typed, oip = f"{platform.url}/models/iris/predict", f"{platform.url}/inference.GRPCInferenceService/ModelInfer"
         note("KEA, REST, 1 endpoint", load.rest(typed, BODY, secured, pids, scratch))
         note("KEA, gRPC, 1 endpoint", load.grpc(oip, infer_message(), platform.headers, pids, scratch))
         api = Api(platform)
+        api.limit()
+        audited = pids | {"services": processes["auth"]["pid"]}
+        limited = note("KEA, REST, with limits", load.rest(typed, BODY, secured, audited, scratch))
+        found["security_us"] = limited.cpu_us["envoy"] - hop.cpu_us["envoy"]
+        found["services_us"] = limited.cpu_us["services"]
         began = time.monotonic()
         api.create_many()
         print(f"made {MANY - 1} endpoints in {time.monotonic() - began:.1f} s", flush=True)
@@ -229,12 +255,14 @@ def main() -> int:
         found = measure(Path(scratch))
     app = statistics.mean([found["FastAPI alone"], found["FastAPI alone, again"]])
     one, many = found["KEA, REST, 1 endpoint"], found[f"KEA, REST, {MANY} endpoints"]
-    acknowledged = found["acknowledge_ms"]
+    acknowledged, security = found["acknowledge_ms"], found["security_us"]
     checks = [
         (f"REST with 1 endpoint costs {one / app:.2f} times FastAPI alone", one / app <= MOST_RATIO),
         (f"REST with {MANY} endpoints costs {many / app:.2f} times FastAPI alone", many / app <= MOST_RATIO),
+        (f"token, access, limits, routing and logs cost {security:.0f} us in Envoy", security <= MOST_SECURITY_US),
         (f"a change is acknowledged in {acknowledged:.1f} ms (median)", acknowledged < MOST_ACK_MS),
     ]
+    print(f"the audit log's receiver took {found['services_us']:.0f} us per request")
     for sentence, holds in checks:
         print(f"{'ok  ' if holds else 'MISS'} {sentence}")
     return int(not all(holds for _, holds in checks))

@@ -132,6 +132,10 @@ def container_of(objects: list[Object], name: str) -> tuple[Pod, Any]:
     return pod, found
 
 
+PORTS = {"9090": "grpc", "9091": "xds", "9093": "otlp"}
+CALLED_BY_ROUTER = ("AUTH_ADDRESS", "AUDIT_ADDRESS", "DEPLOYER_ADDRESS")
+
+
 @pytest.mark.parametrize("case", ["default", "trial", "ingress"])
 def test_whoever_is_told_an_address_may_connect_to_it_and_nobody_else(
     case: str, rendered: dict[str, list[Object]]
@@ -143,15 +147,15 @@ def test_whoever_is_told_an_address_may_connect_to_it_and_nobody_else(
             for name, value in pod.variables(container, objects).items():
                 address = re.fullmatch(r"kea-([a-z]+):(\d+)", value)
                 # What the router is told for Envoy, Envoy calls.
-                if address and (pod.component != "router" or name.endswith(("AUTH_ADDRESS", "DEPLOYER_ADDRESS"))):
-                    told.add((pod.component, address[1], {"9090": "grpc", "9091": "xds"}[address[2]]))
+                if address and (pod.component != "router" or name.endswith(CALLED_BY_ROUTER)):
+                    told.add((pod.component, address[1], PORTS[address[2]]))
     for policy in of_kind(objects, "NetworkPolicy"):
         target = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         for rule in policy["spec"].get("ingress", ()):
             for peer in rule.get("from", ()):
                 for port in rule["ports"]:
                     source = peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component")
-                    if source and port["port"] in {"grpc", "xds"}:
+                    if source and port["port"] in PORTS.values():
                         allowed.add((source, target, port["port"]))
     assert told == allowed
 
@@ -326,6 +330,7 @@ def test_a_wrong_value_is_refused_with_its_place(value: str, told: str) -> None:
         (("deployer.images.base=",), "deployer.images.base must be set"),
         (("deployer.images.repository=",), "deployer.images.repository must be set"),
         (("registry.replicas=2",), "one registry alone can use a volume"),
+        (("auth.replicas=2",), "on a volume that one auth alone can use"),
         (("gateway.httpRoute.enabled=true",), "gateway.httpRoute.parentRefs must be set"),
         (("metrics.enabled=false", "metrics.serviceMonitor.enabled=true"), "metrics.enabled is not"),
         (("models.namespace=kea",), "models.namespace is the release's own"),

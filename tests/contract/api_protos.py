@@ -108,11 +108,12 @@ def unexplained(described: Iterable[descriptor_pb2.FileDescriptorProto]) -> list
 
 
 def without_access(found: dict[str, Method]) -> list[str]:
-    """Returns the methods that say neither who may call them nor that everyone may, or both."""
+    """Returns the methods that do not say who may call them, in one of the three ways."""
+    said = {path: proto_options.access(method) for path, method in found.items()}
     return [
         path
-        for path, method in found.items()
-        if bool(proto_options.access(method).permission) == proto_options.access(method).public
+        for path, access in said.items()
+        if [bool(access.permission), access.public, access.authenticated].count(True) != 1
     ]
 
 

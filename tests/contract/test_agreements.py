@@ -14,9 +14,9 @@ import kea_sdk
 import pytest
 from kea.registry.v1 import model_version_pb2
 from kea_core.access import FOREIGN
-from kea_core.roles import SERVICE_ROLES
+from kea_core.roles import BUILT_IN_MEMBERS, SERVICE_ACCOUNTS
 from kea_deployer.settings import DeployerSettings
-from kea_gateway.envoy import access_log, bootstrap
+from kea_gateway.envoy import access_log, bootstrap, local_replies
 from kea_gateway.envoy.settings import EnvoySettings
 from kea_gateway.inference_messages import inference_file
 from kea_gateway.portal.reflection import REFLECTED_SERVICES
@@ -92,13 +92,27 @@ def test_the_default_project_is_the_same_everywhere() -> None:
 
 def test_the_jwt_filter_and_its_claims_are_found_under_the_names_they_are_given() -> None:
     assert names.JWT_FILTER == bootstrap.JWT_FILTER
+    assert names.REVOCATION_FILTER == bootstrap.REVOCATION_FILTER
+    assert f"[{names.REVOKED}]" in local_replies.REVOKED_DETAILS
     assert f"{names.JWT_FILTER}:{names.CLAIMS}:" in access_log.CLAIM
 
 
-@pytest.mark.parametrize("name", [names.JWT_FILTER, policy.RBAC_FILTER, endpoint_routes.TRANSCODER])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(names.JWT_FILTER, policy.RBAC_FILTER, endpoint_routes.TRANSCODER),
+        *(names.LIMITS_FILTER, names.CONCURRENCY_FILTER, names.PROJECT_LIMITS_FILTER),
+    ],
+)
 def test_a_filter_that_routes_speak_of_is_one_that_envoy_has(name: str) -> None:
     # Envoy passes over what a route says to a filter that is not there, a policy among it.
     assert name in [entry["name"] for entry in connection_manager()["http_filters"]]
+
+
+def test_requests_are_counted_once_it_is_known_that_they_may_be_made_and_projects_last() -> None:
+    found = [entry["name"] for entry in connection_manager()["http_filters"]]
+    order = [policy.RBAC_FILTER, names.CONCURRENCY_FILTER, names.LIMITS_FILTER, names.PROJECT_LIMITS_FILTER]
+    assert [name for name in found if name in order] == order
 
 
 def test_lua_reads_the_metadata_of_the_filter_that_leaves_it() -> None:
@@ -156,15 +170,20 @@ def test_the_runtimes_layer_is_what_its_distribution_depends_on() -> None:
 
 
 def test_every_service_account_has_a_role_by_its_own_name() -> None:
-    assert {service: f"service-{service}" for service in SERVICE_ROLES} == SERVICE_ROLES
+    for account in SERVICE_ACCOUNTS:
+        assert BUILT_IN_MEMBERS[f"serviceAccounts/{account}"] == f"service-{account}"
 
 
 def test_what_the_sdk_gives_is_what_is_promised() -> None:
     assert sorted(kea.sdk.__all__) == [
         "Aborted",
+        "AccessDecision",
         "AlreadyExists",
+        "ApiKey",
+        "Binding",
         "Build",
         "BuildFailed",
+        "Caller",
         "Client",
         "DeadlineExceeded",
         "Deployment",
@@ -174,14 +193,19 @@ def test_what_the_sdk_gives_is_what_is_promised() -> None:
         "FieldViolation",
         "InvalidArgument",
         "KeaClientError",
+        "Limits",
         "LogLine",
         "Model",
         "ModelVersion",
         "NotFound",
         "PackagingError",
         "PermissionDenied",
+        "ProjectLimits",
+        "RateLimit",
         "ResourceExhausted",
+        "Role",
         "Rollout",
+        "ServiceAccount",
         "SettingsError",
         "Target",
         "Token",

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kea_auth.audit.settings import AuditSettings
+from kea_auth.login.settings import LoginSettings
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, Secret, SettingsError, read_settings, to_environment
 from kea_deployer.builds.settings import ImageSettings
@@ -34,7 +36,16 @@ services = pytest.mark.parametrize("prefix", SERVICE_SETTINGS)
 GIB, MIB = 1024**3, 1024**2
 AMONG_SERVICES: dict[str, object] = {"tls_directory": "", "health_address": "", "drain": DrainSettings()}
 DEFAULTS: dict[str, dict[str, object]] = {
+    "AuditSettings": {
+        "directory": "",
+        "otlp_address": "",
+        "forward_address": "",
+        "retention_seconds": 90 * 86_400.0,
+        "max_bytes": 10 * GIB,
+    },
     "AuthSettings": {
+        "audit": AuditSettings(),
+        "login": LoginSettings(),
         "bootstrap_token_file": "",
         "activation_delay_seconds": 5.0,
         "rotate_after_seconds": 30 * 86_400.0,
@@ -43,7 +54,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "upkeep_seconds": 10.0,
         **AMONG_SERVICES,
     },
-    "ClientSettings": {"token": "", "token_file": None},
+    "ClientSettings": {"token": "", "token_file": None, "login_file": None},
     "DatabaseSettings": {"schema": "", "pool_size": 5, "lock_timeout_seconds": 10.0, "start_wait_seconds": 0.0},
     "ClusterSettings": {
         "kubeconfig": "",
@@ -60,6 +71,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "unschedulable_seconds": 60.0,
     },
     "DeployerSettings": {
+        "audit_address": "",
         "platform": "local",
         "images": ImageSettings(),
         "cluster": ClusterSettings(),
@@ -79,6 +91,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     },
     "DrainSettings": {"unready_seconds": 0.0, "grace_seconds": 10.0},
     "EnvoySettings": {
+        "audit_address": "",
         "tls": False,
         "node_id": "gateway",
         "trusted_proxies": 0,
@@ -88,8 +101,17 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "max_body_bytes": 128 * MIB,
         "buffer_bytes": MIB,
     },
-    "GatewaySettings": AMONG_SERVICES,
+    "GatewaySettings": {"login": False, **AMONG_SERVICES},
+    "LoginSettings": {
+        "http_address": "",
+        "public_url": "",
+        "providers_file": "",
+        "access_ttl_seconds": 600.0,
+        "session_ttl_seconds": 43_200.0,
+        "attempts_per_minute": 10,
+    },
     "RegistrySettings": {
+        "audit_address": "",
         "max_artifact_bytes": 16 * GIB,
         "orphan_age_seconds": 3600.0,
         "sweep_seconds": 600.0,
@@ -105,6 +127,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "max_cache_bytes": 20 * GIB,
     },
     "LaunchSettings": {
+        "audit_address": "",
         "tls_directory": "",
         "host": "0.0.0.0",
         "port": 8080,
@@ -136,7 +159,13 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "quiet_seconds": 30.0,
         "check_seconds": 300.0,
     },
-    "RouterSettings": {"public_address": "", **AMONG_SERVICES},
+    "RouterSettings": {
+        "public_address": "",
+        "auth_http_address": "",
+        "private_docs": False,
+        "audit_address": "",
+        **AMONG_SERVICES,
+    },
     "UpOptions": {"host": "127.0.0.1", "port": 8080, "detach": False, "processes": False, "database": ""},
 }
 """What is promised to whoever sets nothing. A change here is a change for users, and belongs into the changelog."""

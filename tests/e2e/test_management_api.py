@@ -14,6 +14,10 @@ from platforms import RunningPlatform
 
 BUF = str(Path(sys.executable).with_name("buf"))
 SERVICES = {
+    "kea.auth.v1.AccessService",
+    "kea.auth.v1.BindingService",
+    "kea.auth.v1.RoleService",
+    "kea.auth.v1.ServiceAccountService",
     "kea.auth.v1.SigningKeyService",
     "kea.auth.v1.TokenService",
     "kea.deployer.v1.BuildService",
@@ -56,8 +60,8 @@ def test_every_resource_can_be_listed_over_rest(iris: RunningPlatform) -> None:
             assert response.json()[key], path
 
 
-def test_a_token_made_by_the_cli_is_good_and_one_of_fewer_roles_may_do_less(iris: RunningPlatform) -> None:
-    token = iris.kea("token", "--role", "invoker").stdout.strip()
+def test_a_token_made_by_the_cli_is_good_and_one_with_scopes_may_do_less(iris: RunningPlatform) -> None:
+    token = iris.kea("token", "--scope", "consumer").stdout.strip()
     headers = {"authorization": f"Bearer {token}"}
     with httpx.Client(base_url=iris.url, headers=headers, trust_env=False) as client:
         flower = {"input": [[5.1, 3.5, 1.4, 0.2]]}
@@ -78,16 +82,17 @@ def test_a_token_made_by_the_cli_is_good_and_one_of_fewer_roles_may_do_less(iris
 def test_a_role_that_may_not_call_is_403_in_the_protocol_shape(
     iris: RunningPlatform, path: str, shape: set[str]
 ) -> None:
-    token = iris.kea("token", "--role", "viewer").stdout.strip()
+    token = iris.kea("token", "--scope", "viewer").stdout.strip()
     refused = httpx.post(iris.url + path, json={}, headers={"authorization": f"Bearer {token}"}, trust_env=False)
     assert refused.status_code == 403
     assert set(refused.json()) == shape
 
 
-def test_a_role_the_caller_cannot_give_is_refused(iris: RunningPlatform) -> None:
-    refused = iris.kea("token", "--role", "teacher", check=False)
+def test_a_scope_beyond_those_of_the_callers_token_is_refused(iris: RunningPlatform) -> None:
+    token = iris.kea("token", "--scope", "viewer").stdout.strip()
+    refused = iris.kea("token", "--scope", "engineer", "--token", token, check=False)
     assert refused.returncode == 4
-    assert "teacher" in refused.stderr
+    assert refused.stderr.endswith("[SCOPE_NOT_HELD]\n")
 
 
 def test_rotated_keys_are_taken_without_a_refused_request(iris: RunningPlatform) -> None:

@@ -31,7 +31,7 @@ from kea.router.v1 import (
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, to_environment
-from kea_core.testing.peers import FakeDeployer, serve_auth, serve_deployer
+from kea_core.testing.peers import FakeAuth, FakeDeployer, serve_auth, serve_deployer
 from kea_core.testing.tokens import make_token
 from kea_gateway.envoy.binary import find_envoy
 from kea_gateway.envoy.bootstrap import bootstrap
@@ -103,8 +103,9 @@ class Upstream:
 class EnvoyProcess:
     """An Envoy with the gateway's own bootstrap."""
 
-    def __init__(self, directory: Path, xds_address: str) -> None:
+    def __init__(self, directory: Path, xds_address: str, audit_address: str = "") -> None:
         self.port = free_port()
+        self._audit_address = audit_address
         self._directory = directory
         self._xds_address = xds_address
         self._admin = directory / "admin.sock"
@@ -117,6 +118,7 @@ class EnvoyProcess:
             host="127.0.0.1",
             port=self.port,
             xds_address=self._xds_address,
+            audit_address=self._audit_address,
             admin_socket=self._admin,
             access_log=self._directory / "access.log",
             descriptors=descriptors,
@@ -173,6 +175,7 @@ class Plane:
 
     directory: Path
     settings: RouterSettings
+    auth: FakeAuth
     deployer: FakeDeployer
     envoy: EnvoyProcess
     http: httpx.AsyncClient
@@ -199,16 +202,16 @@ class Plane:
         replicas = [upstream.replica for upstream in upstreams]
         self.deployer.put(f"{PARENT}/deployments/{name}", replicas, version=version)
 
-    async def create(self, name: str, *roles: str, **weights: int) -> endpoint_pb2.Endpoint:
+    async def create(self, name: str, **weights: int) -> endpoint_pb2.Endpoint:
         return await self.endpoints.CreateEndpoint(
             endpoint_service_pb2.CreateEndpointRequest(
-                parent=PARENT, endpoint_id=name, endpoint=wanted(name, *roles, **weights)
+                parent=PARENT, endpoint_id=name, endpoint=wanted(name, **weights)
             ),
             wait_for_ready=True,
         )
 
-    async def update(self, name: str, *roles: str, **weights: int) -> endpoint_pb2.Endpoint:
-        request = endpoint_service_pb2.UpdateEndpointRequest(endpoint=wanted(name, *roles, **weights))
+    async def update(self, name: str, **weights: int) -> endpoint_pb2.Endpoint:
+        request = endpoint_service_pb2.UpdateEndpointRequest(endpoint=wanted(name, **weights))
         return await self.endpoints.UpdateEndpoint(request, wait_for_ready=True)
 
     async def retry(self, name: str, retry: str) -> None:
@@ -236,8 +239,12 @@ class Plane:
         return await until(found)
 
     async def call(self, model: str = "iris", *, role: str = "admin", path: str = "") -> httpx.Response:
-        token = {"authorization": f"Bearer {make_token(role)}"} if role else {}
-        return await self.http.post(path or f"/models/{model}/predict", json={"x": [1]}, headers=token)
+        return await self.call_with(make_token(role) if role else "", path or f"/models/{model}/predict")
+
+    async def call_with(self, token: str, path: str, **headers: str) -> httpx.Response:
+        """Calls a model's method with a token, or with none."""
+        sent = {**headers, "authorization": f"Bearer {token}"} if token else headers
+        return await self.http.post(path, json={"x": [1]}, headers=sent)
 
     async def served_by(self, model: str = "iris") -> str:
         answer = await self.call(model)
@@ -294,15 +301,13 @@ class Callers:
                 await self._answered.wait()
 
 
-def wanted(name: str, *roles: str, **weights: int) -> endpoint_pb2.Endpoint:
+def wanted(name: str, **weights: int) -> endpoint_pb2.Endpoint:
     targets = [
         endpoint_pb2.Target(deployment=f"{PARENT}/deployments/{deployment}", weight=weight)
         for deployment, weight in weights.items()
     ]
     timeout = duration_pb2.Duration(seconds=10)
-    return endpoint_pb2.Endpoint(
-        name=f"{PARENT}/endpoints/{name}", targets=targets, allowed_roles=roles, timeout=timeout
-    )
+    return endpoint_pb2.Endpoint(name=f"{PARENT}/endpoints/{name}", targets=targets, timeout=timeout)
 
 
 def free_port() -> int:
@@ -335,16 +340,18 @@ def start_plane(directory: Path) -> StartPlane:
     """Starts a router beside small neighbours, and an Envoy that follows it."""
 
     @asynccontextmanager
-    async def start(*, router: RouterProcess | None = None, seconds: float = 60) -> AsyncGenerator[Plane, None]:
+    async def start(
+        *, router: RouterProcess | None = None, audit_address: str = "", seconds: float = 60
+    ) -> AsyncGenerator[Plane, None]:
         settings = router_settings(directory)
         metrics, stop, ready = CollectorRegistry(), asyncio.Event(), asyncio.Event()
-        envoy = EnvoyProcess(directory, settings.xds_address)
+        envoy = EnvoyProcess(directory, settings.xds_address, audit_address)
 
         async def tokens() -> str:
             return make_token("admin")
 
         async with asyncio.timeout(seconds), AsyncExitStack() as stack:
-            await stack.enter_async_context(serve_auth(settings.auth_address))
+            auth = await stack.enter_async_context(serve_auth(settings.auth_address))
             deployer = await stack.enter_async_context(serve_deployer(settings.deployer_address, FakeDeployer()))
             if router is None:
                 tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -360,7 +367,7 @@ def start_plane(directory: Path) -> StartPlane:
             base = f"http://127.0.0.1:{envoy.port}"
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=base, trust_env=False, timeout=20))
             await until(lambda: is_up(http))
-            yield Plane(directory, settings, deployer, envoy, http, channel, metrics, stack)
+            yield Plane(directory, settings, auth, deployer, envoy, http, channel, metrics, stack)
 
     return start
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,12 +16,20 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from kea.auth.v1 import signing_key_service_pb2_grpc, token_service_pb2_grpc
+from kea.auth.v1 import access_service_pb2_grpc, signing_key_service_pb2_grpc, token_service_pb2_grpc
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2_grpc
+from kea.otlp.v1 import logs_pb2
 from kea.router.v1 import data_plane_service_pb2, data_plane_service_pb2_grpc
+from kea_auth.audit.chain import Chain, Limits
+from kea_auth.audit.event import Filter
+from kea_auth.audit.journal import Journal, JournalMetrics
+from kea_auth.audit.receiver import serve_receiver
+from kea_auth.audit.search import Log
 from kea_auth.settings import AuthSettings
+from kea_core.audit_shipper import otlp_sender
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
+from kea_core.http_server import serve_http
 from kea_core.server import listen
 from kea_core.settings import DrainSettings, SettingsError, to_environment
 from kea_core.task_scope import TaskScope
@@ -39,6 +48,7 @@ from prometheus_client import CollectorRegistry
 DEPLOYMENT = "projects/default/deployments/v1"
 NAMES = ("localhost", "127.0.0.1")
 MEMBERS = ("auth", "deployer", "router", "envoy")
+ADDRESSES = ("xds", "audit", "login", "registry", "gateway")
 
 
 class Deployer(FakeDeployer):
@@ -65,7 +75,9 @@ class Plane:
     directory: Path
     authority: Authority
     ports: dict[str, int] = field(
-        default_factory=lambda: {name: free_port() for name in (*MEMBERS, "xds", "registry", "gateway")}
+        default_factory=lambda: {
+            name: free_port() for name in (*MEMBERS, "xds", "audit", "login", "registry", "gateway")
+        }
     )
     deployer: Deployer = field(default_factory=Deployer)
     envoy_certificate: bytes = b""
@@ -99,6 +111,7 @@ class Plane:
         auth = FakeAuth()
 
         def register(server: grpc.aio.Server) -> None:
+            access_service_pb2_grpc.add_AccessServiceServicer_to_server(auth, server)
             signing_key_service_pb2_grpc.add_SigningKeyServiceServicer_to_server(auth, server)
             token_service_pb2_grpc.add_TokenServiceServicer_to_server(auth, server)
 
@@ -117,6 +130,7 @@ class Plane:
             public_address=self.address("router"),
             xds_address=self.address("xds", "127.0.0.1"),
             auth_address=self.address("auth"),
+            auth_http_address=self.address("login"),
             registry_address=self.address("registry"),
             deployer_address=self.address("deployer", "127.0.0.1"),
             portal_http_address="unix:/run/portal",
@@ -155,8 +169,8 @@ class Plane:
         )
 
     @asynccontextmanager
-    async def envoy(self) -> AsyncGenerator[httpx.AsyncClient]:
-        process = await self.launch()
+    async def envoy(self, **more: str) -> AsyncGenerator[httpx.AsyncClient]:
+        process = await self.launch(**more)
         headers = {"authorization": f"Bearer {make_token('admin')}"}
         base = f"http://127.0.0.1:{self.ports['gateway']}"
         async with AsyncExitStack() as stack:
@@ -196,6 +210,50 @@ async def test_envoy_reaches_services_that_speak_mutual_tls_alone(plane: Plane, 
         await eventually(lambda: answers(client, "/api/v1/projects/default/endpoints"))
         assert await answers(client, f"/api/v1/{DEPLOYMENT}")
         assert plane.deployer.callers == [plane.envoy_certificate]
+
+
+async def test_envoy_sends_people_who_log_in_by_mutual_tls_alone(plane: Plane, eventually: Any) -> None:
+    async def login(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"log in"})
+
+    address = plane.address("login", "127.0.0.1")
+    serving = serve_http(login, address, 1.0, name="login", tls=plane.tls("auth"))
+    async with asyncio.timeout(60), plane.neighbours(), plane.router(), serving, plane.envoy() as client:
+        await eventually(lambda: answers(client, "/login"))
+        async with httpx.AsyncClient(verify=False, trust_env=False) as stranger:  # noqa: S501 - it shows none itself
+            with pytest.raises(httpx.TransportError):
+                await stranger.get(f"https://{address}/login")
+
+
+async def test_audit_events_of_envoy_and_of_services_go_by_mutual_tls(plane: Plane, eventually: Any) -> None:
+    chain = Chain(plane.directory / "audit" / "000", Limits(), time.time_ns)
+    journal = Journal(chain, JournalMetrics(CollectorRegistry()), time.time_ns)
+    log = Log(plane.directory / "audit", lambda: journal.position)
+    data = logs_pb2.LogsData()
+    data.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=time.time_ns())
+
+    async def told(count: int) -> bool:
+        return len(log.search(Filter(), oldest_first=True, after=None, most=10).found) >= count
+
+    async with asyncio.timeout(60), plane.neighbours(), plane.router(), TaskScope() as tasks:
+        tasks.create_task(journal.run(), name="journal")
+        address = plane.address("audit")
+        async with (
+            serve_receiver(plane.address("audit", "127.0.0.1"), journal, plane.tls("auth")),
+            plane.envoy(KEA_ENVOY_AUDIT_ADDRESS=address) as client,
+            open_channel(address, tls=plane.tls("router")) as service,
+            open_channel(address) as stranger,
+        ):
+            await eventually(lambda: answers(client, "/api/v1/projects/default/endpoints"))
+            await client.post("/models/nothing/predict")
+            await eventually(lambda: told(1))
+            await otlp_sender(service)(data.SerializeToString())
+            await eventually(lambda: told(2))
+            with pytest.raises(grpc.aio.AioRpcError):
+                await otlp_sender(stranger)(data.SerializeToString())
+    await journal.close()
 
 
 async def test_configuration_is_given_to_nobody_without_a_certificate(plane: Plane) -> None:
@@ -254,9 +312,13 @@ AUTH: dict[str, Any] = {"address": HERE, "tls_directory": "/nowhere/tls"}
 MOST: dict[str, Any] = {**AUTH, "auth_address": HERE}
 CALLER: dict[str, Any] = {**MOST, "registry_address": HERE, "deployer_address": HERE, "credential_file": FILE}
 PORTAL = {name: value for name, value in CALLER.items() if name != "address"}
+REGISTRY: dict[str, Any] = {"credential_file": FILE, "database": DATABASE, "artifacts_url": "/nowhere"}
 SERVICES: dict[str, tuple[str, object]] = {
     "kea_auth": ("KEA_AUTH", AuthSettings(**AUTH, database=DATABASE, service_credentials_directory=FILE)),
-    "kea_registry": ("KEA_REGISTRY", RegistrySettings(**MOST, database=DATABASE, artifacts_url="/nowhere")),
+    "kea_registry": (
+        "KEA_REGISTRY",
+        RegistrySettings(**MOST, **REGISTRY),
+    ),
     "kea_deployer": (
         "KEA_DEPLOYER",
         DeployerSettings(

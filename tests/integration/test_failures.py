@@ -49,7 +49,7 @@ async def test_a_router_that_is_killed_is_not_missed_and_sends_only_differences_
             await eventually(lambda: synced(plane))
             await calling.more(50, "two")
             assert await loaded(plane) == before
-            await plane.update("iris", "admin")
+            await plane.retry("iris", "RETRY_UNANSWERED")
             await plane.settled("iris")
             changed = {name for name, value in (await loaded(plane)).items() if value != before[name]}
             assert changed == {"http.gateway.rds.projects/default/endpoints/iris.config_reload"}

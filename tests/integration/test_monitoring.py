@@ -15,6 +15,8 @@ import promql_parser
 import pytest
 import yaml
 from kea.router.v1 import endpoint_pb2
+from kea_auth.audit.journal import JournalMetrics
+from kea_core.audit_shipper import AuditShipper
 from kea_core.metrics_server import serve_metrics
 from kea_deployer.cluster.api_metrics import ApiMetrics
 from kea_deployer.operator.metrics import SETTLED, OperatorMetrics
@@ -106,9 +108,16 @@ def labels_of(*texts: str) -> Exported:
     return dict(found)
 
 
-def of_a_cluster() -> str:
-    """Returns what is only told on Kubernetes, from what tells it there."""
+async def nowhere(batch: bytes) -> None:
+    """Takes no audit events."""
+    raise AssertionError(batch)
+
+
+def of_others() -> str:
+    """Returns what is only told on Kubernetes or by the audit log, from what tells it there."""
     registry = CollectorRegistry()
+    JournalMetrics(registry)
+    AuditShipper("test", nowhere, registry)
     ApiMetrics(registry).called("GET", "pods", 200)
     OperatorMetrics(registry).looked("MLModel", SETTLED)
     return generate_latest(registry).decode()
@@ -139,7 +148,7 @@ def test_a_metric_or_a_label_that_nobody_exports_is_found() -> None:
 
 
 async def test_every_metric_that_is_asked_for_is_exported(start_plane: Any, free_address: str) -> None:
-    async with start_plane() as plane:
+    async with start_plane(audit_address="unix:/nowhere") as plane:
         plane.deploy("v1", await plane.upstream("a"))
         await plane.create("iris", v1=10_000)
         await plane.settled("iris")
@@ -147,7 +156,7 @@ async def test_every_metric_that_is_asked_for_is_exported(start_plane: Any, free
         with serve_metrics(free_address, plane.metrics):
             async with httpx.AsyncClient(trust_env=False) as client:
                 of_a_service = (await client.get(f"http://{free_address}/metrics")).text
-        exported = labels_of(of_a_service, await envoy_metrics(plane.directory), of_a_cluster())
+        exported = labels_of(of_a_service, await envoy_metrics(plane.directory), of_others())
     assert {place: found for place, text in ASKED.items() if (found := unknown(text, exported))} == {}
 
 

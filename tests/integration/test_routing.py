@@ -41,36 +41,6 @@ async def without_clusters(plane: Any) -> bool:
     return not await plane.envoy.stats("cluster.projects/")
 
 
-async def test_who_may_not_call_does_not_reach_the_model(start_plane: Any) -> None:
-    async with start_plane() as plane:
-        upstream = await plane.upstream("a")
-        plane.deploy("v1", upstream)
-        await plane.create("open", v1=10_000)
-        await plane.create("closed", "scientist", v1=10_000)
-        for name in ("open", "closed"):
-            await plane.settled(name)
-        codes = {
-            (name, role): (await plane.call(name, role=role)).status_code
-            for name in ("open", "closed")
-            for role in ("", "viewer", "invoker", "scientist")
-        }
-        assert codes == {
-            ("open", ""): 401,
-            ("open", "viewer"): 403,
-            ("open", "invoker"): 200,
-            ("open", "scientist"): 403,
-            ("closed", ""): 401,
-            ("closed", "viewer"): 403,
-            ("closed", "invoker"): 403,
-            ("closed", "scientist"): 200,
-        }
-        assert upstream.requests == 2
-        assert (await plane.call("missing", role="viewer")).status_code == 404
-        await plane.update("open", "scientist")
-        await plane.settled("open")
-        assert (await plane.call("open", role="invoker")).status_code == 403
-
-
 async def test_a_callers_own_scope_header_chooses_nothing(start_plane: Any) -> None:
     async with start_plane() as plane:
         plane.deploy("v1", await plane.upstream("a"))

@@ -63,6 +63,13 @@ labels:
 {{- default (include "kea.name" (list . "service-accounts")) .Values.credentials.existingSecret -}}
 {{- end -}}
 
+{{/* Where audit events go: $. Empty: there are none. */}}
+{{- define "kea.auditAddress" -}}
+{{- if .Values.audit.enabled -}}
+{{- default (include "kea.address" (list . "auth" 9093)) .Values.audit.collector -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Where a service is called: (list $ "component" port). */}}
 {{- define "kea.address" -}}
 {{- printf "%s:%v" (include "kea.name" (list (index . 0) (index . 1))) (index . 2) -}}

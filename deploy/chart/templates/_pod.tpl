@@ -111,7 +111,7 @@ persistentVolumeClaim:
 {{- end -}}
 {{- end -}}
 
-{{/* The claim for it: (list $ "component" storage). */}}
+{{/* The claim for it: (list $ "component" storage [whether several nodes may use it]). */}}
 {{- define "kea.storageClaim" -}}
 {{- $root := index . 0 -}}
 {{- $storage := index . 2 -}}
@@ -122,7 +122,7 @@ kind: PersistentVolumeClaim
 metadata:
   {{- include "kea.metadata" (list $root (index . 1)) | nindent 2 }}
 spec:
-  accessModes: [ReadWriteOnce]
+  accessModes: [{{ if and (gt (len .) 3) (index . 3) }}ReadWriteMany{{ else }}ReadWriteOnce{{ end }}]
   {{- with $storage.storageClassName }}
   storageClassName: {{ . | quote }}
   {{- end }}

@@ -154,7 +154,7 @@ spec:
   ports:
     - {name: grpc, port: 9090, targetPort: grpc, appProtocol: {{ $protocol }}}
     {{- range $port, $number := .ports }}
-    - {name: {{ $port }}, port: {{ $number }}, targetPort: {{ $port }}, appProtocol: {{ $protocol }}}
+    - {name: {{ $port }}, port: {{ $number }}, targetPort: {{ $port }}, appProtocol: {{ eq $port "login" | ternary ($root.Values.mtls.enabled | ternary "https" "http") $protocol }}}
     {{- end }}
     {{- if $metrics }}
     - {name: metrics, port: 9464, targetPort: metrics}

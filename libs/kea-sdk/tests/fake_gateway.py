@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
+import fake_access
 from fake_builds import Builds
 from fake_services import World, make_server
 from kea.deployer.v1 import build_service_pb2_grpc
@@ -28,6 +29,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.world = World()
+        self.access = fake_access.AccessWorld()
         self.url = ""
         self.token = "good"
         self._loop = asyncio.new_event_loop()
@@ -52,6 +54,7 @@ class FakeGateway:
         self._stop = asyncio.Event()
         server = make_server(self.world)
         build_service_pb2_grpc.add_BuildServiceServicer_to_server(Builds(self.world), server)
+        fake_access.add_to(server, self.world, self.access)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         connections: set[asyncio.Task[Any]] = set()
@@ -98,6 +101,7 @@ class FakeGateway:
     def reset(self) -> None:
         """Makes everything as it was at first."""
         self.world.__init__()
+        self.access.__init__()
 
     def _call(self, path: str, authorization: str, body: bytes) -> tuple[int, bytes]:
         self.world.calls.append(path)

@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 from google.protobuf import any_pb2, empty_pb2, timestamp_pb2
 from google.rpc import error_details_pb2, status_pb2
-from kea.auth.v1 import token_pb2, token_service_pb2_grpc
 from kea.common.v1 import condition_pb2
 from kea.deployer.v1 import build_pb2, deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea.longrunning.v1 import operations_pb2_grpc
@@ -22,7 +21,14 @@ from kea.registry.v1 import (
     model_version_service_pb2,
     model_version_service_pb2_grpc,
 )
-from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
+from kea.router.v1 import (
+    endpoint_pb2,
+    endpoint_revision_pb2,
+    endpoint_service_pb2,
+    endpoint_service_pb2_grpc,
+    limits_pb2,
+    limits_service_pb2_grpc,
+)
 from kea_core.operations import Operation
 
 Deployment = deployment_pb2.Deployment
@@ -62,6 +68,7 @@ class World:
     """What every call of a method fails with."""
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
     """What is answered to HTTP calls of a path, whatever they ask."""
+    limits: dict[str, limits_pb2.ProjectLimits] = field(default_factory=dict[str, Any])
     clock: int = 0
     request_ids: list[str] = field(default_factory=list[str])
 
@@ -346,19 +353,29 @@ class Endpoints(endpoint_service_pb2_grpc.EndpointServiceServicer):
             kept.append(revision)
 
 
-class Tokens(token_service_pb2_grpc.TokenServiceServicer):
-    async def CreateToken(self, request: Any, context: Any) -> Any:
-        text = f"{request.ttl.seconds}:{','.join(request.roles)}"
-        return token_pb2.Token(access_token=text, subject="users/admin", roles=request.roles)
+class Limits(limits_service_pb2_grpc.LimitsServiceServicer):
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def GetProjectLimits(self, request: Any, context: Any) -> Any:
+        return self.world.limits.get(request.name, limits_pb2.ProjectLimits(name=request.name, etag="0"))
+
+    async def UpdateProjectLimits(self, request: Any, context: Any) -> Any:
+        assert list(request.update_mask.paths) == ["total"]
+        made = request.project_limits
+        made.etag = str(self.world.now().seconds)
+        made.update_time.CopyFrom(self.world.now())
+        self.world.limits[made.name] = made
+        return made
 
 
 def make_server(world: World) -> grpc.aio.Server:
-    """Returns a server with all services."""
+    """Returns a server with all services but those that builds and auth have files of their own for."""
     server = grpc.aio.server(interceptors=[Gate(world)])
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(world), server)
     model_version_service_pb2_grpc.add_ModelVersionServiceServicer_to_server(Versions(world), server)
     deployment_service_pb2_grpc.add_DeploymentServiceServicer_to_server(Deployments(world), server)
     endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server(Endpoints(world), server)
+    limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(Limits(world), server)
     operations_pb2_grpc.add_OperationsServicer_to_server(Operations(world), server)
-    token_service_pb2_grpc.add_TokenServiceServicer_to_server(Tokens(), server)
     return server

@@ -127,7 +127,7 @@ async def open_platform(
     data.mkdir()
     for name in ("environments", "layers", "images"):
         (data / name).symlink_to(shared_directory / name)
-    for account in ("deployer", "operator", "router"):
+    for account in ("deployer", "operator", "registry", "router"):
         file = credentials / account
         file.touch(mode=0o600)
         file.write_text(account * 8)
@@ -148,6 +148,7 @@ async def open_platform(
     registry = RegistrySettings(
         address=sockets["registry"],
         auth_address=sockets["auth"],
+        credential_file=credentials / "registry",
         database=databases["registry"],
         artifacts_url=str(tmp_path / "artifacts"),
         drain=QUICK,

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import io
-import json
 import tarfile
 import tempfile
-import time
-import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,10 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from kea.auth.v1 import signing_key_service_pb2, signing_key_service_pb2_grpc
 from kea.registry.v1 import (
     model_service_pb2_grpc,
     model_version_pb2,
@@ -33,6 +26,8 @@ from kea_core import status
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings
+from kea_core.testing.peers import FakeAuth, serve_auth
+from kea_core.testing.tokens import make_token
 from kea_openapi.convert import to_proto
 from kea_openapi.signature import Datatype, Field, Method, Signature, TensorType
 from kea_registry.main import run
@@ -60,28 +55,6 @@ class FakeClock:
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.offset
-
-
-class FakeAuth(signing_key_service_pb2_grpc.SigningKeyServiceServicer):
-    """Knows one key."""
-
-    def __init__(self) -> None:
-        self._key = Ed25519PrivateKey.generate()
-
-    def token(self, subject: str = "users/admin", role: str = "admin") -> str:
-        now = int(time.time())
-        claims = {"iss": "kea", "aud": "kea", "sub": subject, "roles": [role], "jti": uuid.uuid4().hex}
-        headers = {"kid": "k"}
-        return jwt.encode(claims | {"iat": now, "exp": now + 600}, self._key, algorithm="EdDSA", headers=headers)
-
-    async def WatchSigningKeys(  # noqa: N802 - the proto's name
-        self, request: signing_key_service_pb2.WatchSigningKeysRequest, context: Any
-    ) -> AsyncIterator[signing_key_service_pb2.WatchSigningKeysResponse]:
-        del request, context
-        x = base64.urlsafe_b64encode(self._key.public_key().public_bytes_raw()).rstrip(b"=").decode()
-        keys = [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k", "x": x}]
-        yield signing_key_service_pb2.WatchSigningKeysResponse(revision=1, jwks=json.dumps({"keys": keys}))
-        await asyncio.Event().wait()
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -188,23 +161,9 @@ def socket_directory() -> Generator[Path, None, None]:
         yield Path(directory)
 
 
-@asynccontextmanager
-async def running_auth(address: str) -> AsyncGenerator[FakeAuth, None]:
-    """Serves a small auth."""
-    auth = FakeAuth()
-    server = grpc.aio.server()
-    signing_key_service_pb2_grpc.add_SigningKeyServiceServicer_to_server(auth, server)
-    server.add_insecure_port(address)
-    await server.start()
-    try:
-        yield auth
-    finally:
-        await server.stop(0)
-
-
 @pytest.fixture
 def start_auth(socket_directory: Path) -> Callable[[], AbstractAsyncContextManager[FakeAuth]]:
-    return lambda: running_auth(f"unix:{socket_directory}/auth.sock")
+    return lambda: serve_auth(f"unix:{socket_directory}/auth.sock")
 
 
 @pytest.fixture
@@ -216,7 +175,10 @@ def start_registry(database: DatabaseSettings, socket_directory: Path, tmp_path:
     async def start(subject: str = "users/admin", **changes: Any) -> AsyncGenerator[Registry, None]:
         nonlocal count
         count += 1
+        credential = tmp_path / "credential"
+        credential.write_text("s" * 48)
         settings = RegistrySettings(
+            credential_file=credential,
             address=f"unix:{socket_directory}/registry{count}.sock",
             auth_address=f"unix:{socket_directory}/auth{count}.sock",
             database=database,
@@ -226,12 +188,12 @@ def start_registry(database: DatabaseSettings, socket_directory: Path, tmp_path:
         )
         settings = replace(settings, **changes)
         clock, stop, ready = FakeClock(), asyncio.Event(), asyncio.Event()
-        async with asyncio.timeout(60), running_auth(settings.auth_address) as auth, asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), serve_auth(settings.auth_address), asyncio.TaskGroup() as group:
             group.create_task(run(settings, stop, ready.set, metrics=CollectorRegistry(), clock=clock))
             await ready.wait()
 
             async def tokens() -> str:
-                return auth.token(subject)
+                return make_token("admin", subject=subject)
 
             try:
                 async with open_channel(settings.address, tokens) as channel:

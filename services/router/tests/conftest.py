@@ -23,8 +23,9 @@ from kea.router.v1 import data_plane_service_pb2_grpc, endpoint_service_pb2_grpc
 from kea_core import status
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
+from kea_core.policy import Binding, Policy
 from kea_core.settings import DrainSettings
-from kea_core.testing.peers import FakeDeployer, serve_auth, serve_deployer
+from kea_core.testing.peers import FakeAuth, FakeDeployer, serve_auth, serve_deployer
 from kea_core.testing.tokens import make_token
 from kea_router.domain.deployment import Deployment, Replica
 from kea_router.domain.endpoint import Endpoint, Target
@@ -36,6 +37,8 @@ from prometheus_client import CollectorRegistry
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JWT_FILTER = "envoy.filters.http.jwt_authn"
+REVOCATION_FILTER = "kea.filters.http.revocations"
+PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
 Request = discovery_pb2.DeltaDiscoveryRequest
 
 
@@ -51,13 +54,12 @@ def endpoint_name(short: str) -> str:
     return f"projects/default/endpoints/{short}"
 
 
-def make_endpoint(short: str = "iris", *, revision: int = 1, roles: tuple[str, ...] = (), **weights: int) -> Endpoint:
+def make_endpoint(short: str = "iris", *, revision: int = 1, timeout_seconds: float = 0.0, **weights: int) -> Endpoint:
     """Returns an endpoint that leads to deployments by weight; `v1` alone where none is given."""
     return Endpoint(
         name=endpoint_name(short),
         targets=tuple(Target(deployment_name(name), weight) for name, weight in (weights or {"v1": 10_000}).items()),
-        allowed_roles=roles,
-        timeout_seconds=0.0,
+        timeout_seconds=timeout_seconds,
         revision=revision,
         create_time=NOON,
         update_time=NOON,
@@ -119,7 +121,7 @@ class FakeEnvoy:
         self._warming = None
         requests = [
             self._first(CLUSTER, ()),
-            self._first(EXTENSION, (JWT_FILTER,)),
+            self._first(EXTENSION, (JWT_FILTER, PROJECT_LIMITS_FILTER, REVOCATION_FILTER)),
             self._first(SCOPE, ()),
             *(self._first(kind, self._asked[kind]) for kind in (ENDPOINTS, ROUTES) if self._asked[kind]),
         ]
@@ -205,6 +207,7 @@ class Router:
     settings: RouterSettings
     channel: grpc.aio.Channel
     deployer: FakeDeployer
+    auth: FakeAuth
     metrics: CollectorRegistry
 
     @property
@@ -302,7 +305,7 @@ def start_router(database: DatabaseSettings, socket_directory: Path) -> StartRou
 
         async with (
             asyncio.timeout(60),
-            serve_auth(sockets["auth"]),
+            serve_auth(sockets["auth"]) as auth,
             serve_deployer(sockets["deployer"], deployer or FakeDeployer()) as served,
             asyncio.TaskGroup() as group,
         ):
@@ -311,7 +314,7 @@ def start_router(database: DatabaseSettings, socket_directory: Path) -> StartRou
                 await ready.wait()
             try:
                 async with open_channel(settings.address, tokens) as channel:
-                    yield Router(settings, channel, served, metrics)
+                    yield Router(settings, channel, served, auth, metrics)
             finally:
                 stop.set()
 
@@ -338,4 +341,5 @@ class Helpers:
     ready_replica = staticmethod(ready_replica)
     refused = staticmethod(refused)
     eventually = staticmethod(eventually)
+    POLICY = Policy(bindings={"bindings/1": Binding("groups/callers", "consumer", name="bindings/1")})
     BACKENDS = Backends(*(f"unix:/run/{name}" for name in ("auth", "registry", "deployer", "router", "http", "grpc")))

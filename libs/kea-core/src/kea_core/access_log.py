@@ -44,7 +44,7 @@ class AccessLog(Around):
     async def around(self, details: Details, context: Context) -> AsyncGenerator[None, None]:
         """Times the call and notes how it ended."""
         started = self._monotonic()
-        peer, request_id = context.peer(), _request_id(context)
+        peer, request_id = context.peer(), request_id_of(context)
         code = grpc.StatusCode.OK
         try:
             yield
@@ -53,7 +53,7 @@ class AccessLog(Around):
             code = grpc.StatusCode.CANCELLED
             raise
         except BaseException:
-            code = _code(context)
+            code = code_of(context)
             raise
         finally:
             seconds = self._monotonic() - started
@@ -76,7 +76,8 @@ class AccessLog(Around):
         )
 
 
-def _code(context: Context) -> grpc.StatusCode:
+def code_of(context: Context) -> grpc.StatusCode:
+    """Returns what a call that has raised ends with."""
     found = cast("object", context.code())  # grpc declares an enum and gives a number after abort()
     if isinstance(found, grpc.StatusCode):
         return found
@@ -84,7 +85,8 @@ def _code(context: Context) -> grpc.StatusCode:
     return by_number.get(found, grpc.StatusCode.UNKNOWN) if isinstance(found, int) else grpc.StatusCode.UNKNOWN
 
 
-def _request_id(context: Context) -> str:
+def request_id_of(context: Context) -> str:
+    """Returns the id that the gateway gave a request; empty where there is none."""
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID and isinstance(value, str):
             return value[:MAX_REQUEST_ID]

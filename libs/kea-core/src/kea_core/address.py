@@ -28,3 +28,11 @@ def has_name(address: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Returns whether a host, without brackets, is this machine by its very name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kea_core.audit_call import changed
 from kea_core.clock import Clock, utc_now
 from kea_core.database import Sessions
 from kea_core.errors import RevisionExpired
@@ -90,6 +91,7 @@ class ChangeFeed:
 
         Watchers in this process are woken when the transaction commits; those elsewhere within `poll_seconds`.
         """
+        changed(name if "/" in name else f"{collection}/{name}", deleted=deleted)
         head, changes = self._tables.head, self._tables.changes
         bump = sa.update(head).where(head.c.id == 1).values(revision=head.c.revision + 1).returning(head.c.revision)
         revision = (await session.execute(bump)).scalar_one()
@@ -116,16 +118,17 @@ class ChangeFeed:
     async def watch(self, collection: str, since: int) -> AsyncGenerator[Change | Synced, None]:
         """Yields every change of a collection after `since`, oldest first, then goes on for ever.
 
-        From 0, removals are left out: there is nothing yet to remove. `Synced` follows whenever all there is was given,
-        the first time also when there was nothing.
+        From 0, removals before that are left out: there is nothing yet to remove. `Synced` follows whenever all there
+        is was given, the first time also when there was nothing.
 
         Raises:
             RevisionExpired: removals after `since` are no longer all known, or `since` is of a feed that is gone.
         """
-        last, told = since, False
+        last, told, began = since, False, None
         while True:
             changed = self._changed
-            head, batch = await self._read(collection, last, whole=since == 0 and not told)
+            head, batch = await self._read(collection, last, whole=since == 0 and not told, began=began)
+            began = head if began is None else began
             for change in batch:
                 last = change.revision
                 yield change
@@ -136,7 +139,7 @@ class ChangeFeed:
                 yield Synced(last)
             await self._wait(changed)
 
-    async def _read(self, collection: str, since: int, *, whole: bool) -> tuple[int, list[Change]]:
+    async def _read(self, collection: str, since: int, *, whole: bool, began: int | None) -> tuple[int, list[Change]]:
         head, changes = self._tables.head, self._tables.changes
         query = (
             sa.select(changes.c.revision, changes.c.name, changes.c.deleted)
@@ -144,14 +147,16 @@ class ChangeFeed:
             .order_by(changes.c.revision)
             .limit(BATCH)
         )
-        if whole:
-            query = query.where(changes.c.deleted.is_(False))
         async with self._sessions.reading() as session:
             # The head first: what commits between the two reads is then given again, never passed over.
             row = (await session.execute(sa.select(head.c.revision, head.c.horizon).where(head.c.id == 1))).one()
             # A revision that is yet to come is of another database: a backup was restored, or all begun anew.
             if not whole and (0 < since < row.horizon or since > row.revision):
                 raise RevisionExpired(since, row.horizon)
+            if whole:
+                # What was removed since the first read may have been given before.
+                first = row.revision if began is None else began
+                query = query.where(sa.or_(changes.c.deleted.is_(False), changes.c.revision > first))
             found = [Change(int(r.revision), r.name, r.deleted) for r in await session.execute(query)]
         return int(row.revision), found
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from kea_core import sqlite_connection
+from kea_core.audit_outbox import AuditOutbox
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,9 @@ class DatabaseSettings:
 class Sessions:
     """Opens transactions."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, outbox: AuditOutbox | None = None) -> None:
         self.engine = engine
+        self._outbox = outbox
         snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         reading = engine.execution_options(kea_read_only=True, **snapshot)
         self._make = async_sessionmaker(engine, expire_on_commit=False)
@@ -81,7 +83,11 @@ class Sessions:
     async def transaction(self) -> AsyncGenerator[AsyncSession, None]:
         """Runs a transaction that commits at the end and rolls back on any exception."""
         async with self._make.begin() as session:
-            yield session
+            if self._outbox is None:
+                yield session
+                return
+            async with self._outbox.recording(session):
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncSession, None]:
@@ -96,11 +102,13 @@ class Sessions:
 
 
 @asynccontextmanager
-async def open_database(settings: DatabaseSettings) -> AsyncGenerator[Sessions, None]:
-    """Opens the engine and closes it at the end; connects at first use."""
+async def open_database(
+    settings: DatabaseSettings, *, outbox: AuditOutbox | None = None
+) -> AsyncGenerator[Sessions, None]:
+    """Opens the engine and closes it at the end; connects at first use. With an outbox, changes are audited."""
     engine = make_engine(settings)
     try:
-        yield Sessions(engine)
+        yield Sessions(engine, outbox)
     finally:
         await engine.dispose()
 
@@ -230,3 +238,8 @@ def is_unique_violation(error: IntegrityError) -> bool:
         return True
     codes = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
     return getattr(original, "sqlite_errorcode", None) in codes
+
+
+def among(column: sa.ColumnElement[str], names: frozenset[str] | None) -> sa.ColumnElement[bool]:
+    """Returns the condition that a column is one of the names; no condition where that is None."""
+    return sa.true() if names is None else column.in_(sorted(names))

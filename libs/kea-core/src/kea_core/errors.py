@@ -188,12 +188,14 @@ class TokenInvalid(Unauthenticated):
 
 
 class PermissionMissing(PermissionDenied):
-    """None of the caller's roles grants the permission of the method."""
+    """No binding gives the caller the permission there, or its token's scopes take it away."""
 
     reason = "PERMISSION_MISSING"
 
-    def __init__(self, permission: str, subject: str) -> None:
-        super().__init__(f"{subject} lacks permission {permission}", permission=permission, subject=subject)
+    def __init__(self, permission: str, subject: str, resource: str = "") -> None:
+        where = f" on {resource}" if resource else ""
+        message = f"{subject} lacks permission {permission}{where}"
+        super().__init__(message, permission=permission, subject=subject, resource=resource)
 
 
 class ServiceUnavailable(Unavailable):

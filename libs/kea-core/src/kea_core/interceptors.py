@@ -41,6 +41,9 @@ class Around(grpc.aio.ServerInterceptor, ABC):
     def on_request(self, details: Details, message: Any) -> None:
         """Looks at each request message before the method does; raises to refuse it."""
 
+    def on_response(self, details: Details, message: Any) -> None:
+        """Looks at each message of a stream of responses before it is sent; raises to end the stream."""
+
     async def intercept_service(
         self, continuation: Callable[[Details], Awaitable[Any]], handler_call_details: Details
     ) -> Any:
@@ -65,6 +68,7 @@ class Around(grpc.aio.ServerInterceptor, ABC):
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 async with self.around(details, context), aclosing(behaviour(seen(request), context)) as messages:
                     async for message in messages:
+                        self.on_response(details, message)
                         yield message
 
             return stream

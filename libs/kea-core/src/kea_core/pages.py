@@ -22,15 +22,18 @@ class Page:
     """1 to 1000."""
     after: str
     """Key of the last entry of the page before; empty for the first page."""
+    only: frozenset[str] | None = None
+    """Resource names of the entries that the caller may see; None: all."""
 
 
-def read_page(listing: str, size: int, token: str) -> Page:
+def read_page(listing: str, size: int, token: str, *, only: frozenset[str] | None = None) -> Page:
     """Returns the page that `page_size` and `page_token` ask for.
 
     Args:
         listing: what is listed, with all arguments that must not change between pages.
         size: 0 means 50; more than 1000 means 1000.
         token: of a page before, or empty.
+        only: resource names of the entries that the caller may see; None: all.
 
     Raises:
         PageTokenInvalid: the token was not made for this listing.
@@ -43,7 +46,7 @@ def read_page(listing: str, size: int, token: str) -> Page:
             raise PageTokenInvalid from error
         if stamp != _stamp(listing) or not isinstance(after, str):
             raise PageTokenInvalid
-    return Page(size=min(size or DEFAULT_SIZE, MAX_SIZE), after=after)
+    return Page(size=min(size or DEFAULT_SIZE, MAX_SIZE), after=after, only=only)
 
 
 def page_token(listing: str, last: str) -> str:

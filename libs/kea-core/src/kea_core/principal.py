@@ -12,13 +12,26 @@ class Principal:
 
     subject: str
     """`users/{user}` or `serviceAccounts/{service_account}`."""
-    roles: tuple[str, ...]
-    """Role ids, sorted."""
-    expires_at: float
+    groups: frozenset[str] = frozenset()
+    """What its token says it is in, without `groups/`."""
+    scopes: tuple[str, ...] = ()
+    """Ids of roles its token is limited to, sorted. Empty: it is not."""
+    token: str = ""
+    """Id of its token (claim `jti`)."""
+    session: str = ""
+    """Id of the token or session that its token was made with (claim `sid`)."""
+    account: str = ""
+    """Unique id of its account (claim `uid`); empty for those KEA comes with."""
+    expires_at: float = 0.0
     """When the token stops being accepted, in seconds since 1970."""
 
+    @property
+    def token_ids(self) -> tuple[str, ...]:
+        """Ids of which none may be revoked."""
+        return tuple(filter(None, (self.token, self.session, self.account)))
 
-ANONYMOUS = Principal(subject="anonymous", roles=(), expires_at=0.0)
+
+ANONYMOUS = Principal(subject="anonymous")
 """The caller of a public method who sent no token."""
 
 _current: ContextVar[Principal] = ContextVar("kea_principal", default=ANONYMOUS)

@@ -18,12 +18,13 @@ from prometheus_client import CollectorRegistry
 
 from kea_core.access import Authorization, declared
 from kea_core.access_log import AccessLog, CallMetrics
+from kea_core.audit_trail import AuditTrail, Tell
+from kea_core.authority import Authority
 from kea_core.client import KEEPALIVE_MS
 from kea_core.error_mapping import ErrorMapping
 from kea_core.interceptors import ClosingStreams
 from kea_core.settings import DrainSettings
 from kea_core.tls import Tls
-from kea_core.tokens import TokenVerifier
 from kea_core.validation import Validation
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -70,25 +71,27 @@ async def serve(
     address: str,
     services: Sequence[ServedService],
     *,
-    verifier: TokenVerifier,
+    authority: Authority,
     metrics: CollectorRegistry,
     drain: DrainSettings,
     tls: Tls | None = None,
     health_address: str = "",
+    tell: Tell | None = None,
     options: Sequence[tuple[str, Any]] = (),
 ) -> AsyncGenerator[Server, None]:
     """Serves on `unix:PATH` or `HOST:PORT` until the end of the block, then drains.
 
-    Interceptors, outermost first: OpenTelemetry, access log and metrics, errors, authorization, validation.
+    Interceptors, outermost first: OpenTelemetry, access log and metrics, audit, errors, authorization, validation.
 
     Args:
         address: where.
         services: what, beside health.
-        verifier: of tokens.
+        authority: knows who calls and what they may do.
         metrics: where calls are counted.
         drain: how it ends.
         tls: asks callers on `HOST:PORT` for a certificate.
         health_address: where health is served a second time, see `serve_health`.
+        tell: takes the audit events that no transaction tells of. None: there is no audit log.
         options: of gRPC's, beside those that all servers have.
     """
     server = grpc.aio.server(
@@ -96,8 +99,9 @@ async def serve(
             # Health.Watch is in reader/writer style, which OpenTelemetry's wrapper cannot run.
             ClosingStreams(aio_server_interceptor(filter_=filters.negate(filters.health_check()))),
             AccessLog(CallMetrics(metrics)),
+            *([AuditTrail([service.name for service in services], tell)] if tell is not None else []),
             ErrorMapping(),
-            Authorization(verifier, declared([service.name for service in services])),
+            Authorization(authority, declared([service.name for service in services])),
             Validation(),
         ),
         maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,

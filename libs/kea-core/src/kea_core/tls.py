@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -70,6 +71,19 @@ class Tls:
                 self._looked_at = self._monotonic()
                 self._look()
             return self._held
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Has new connections of a context, which is no server's of gRPC's, show and trust what the files say now.
+
+        Raises:
+            SettingsError: a file is not what it should be; what it had before stays, at least in part.
+        """
+        try:
+            context.load_cert_chain(self._directory / "tls.crt", self._directory / "tls.key")
+            context.load_verify_locations(cadata=self.identity().authorities.decode("ascii"))
+        except (OSError, ValueError) as error:
+            problem = f"the certificate in {self._directory} cannot be used: {error!r}"
+            raise SettingsError(problem) from error
 
     def _look(self) -> None:
         try:

@@ -79,5 +79,26 @@ class TokenVerifier:
         except jwt.InvalidTokenError as error:
             problem = "it is malformed, or made for someone else"
             raise TokenInvalid(problem) from error
-        roles = tuple(sorted(str(role) for role in claims.get("roles", ())))
-        return Principal(subject=str(claims["sub"]), roles=roles, expires_at=float(claims["exp"]))
+        return _principal(claims)
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    """Returns whom claims stand for.
+
+    Raises:
+        TokenInvalid: they are signed, but not of a shape that auth makes.
+    """
+    groups, scopes = claims.get("groups", []), claims.get("scopes", [])
+    for name, value in (("groups", groups), ("scopes", scopes)):
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            problem = f"its claim {name!r} is not a list of strings"
+            raise TokenInvalid(problem)
+    return Principal(
+        subject=str(claims["sub"]),
+        groups=frozenset(groups),
+        scopes=tuple(sorted(scopes)),
+        token=str(claims["jti"]),
+        session=str(claims.get("sid", "")),
+        account=str(claims.get("uid", "")),
+        expires_at=float(claims["exp"]),
+    )

@@ -14,8 +14,7 @@ from kea.registry.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
 from kea_core.client import open_channel
 from kea_core.server import ServedService, serve
 from kea_core.settings import DrainSettings
-from kea_core.testing.tokens import jwks_of, make_token
-from kea_core.tokens import TokenVerifier
+from kea_core.testing.tokens import known_authority, make_token
 from prometheus_client import CollectorRegistry
 
 NAME = "projects/p/models/m"
@@ -93,8 +92,7 @@ async def served(address: str, unary: Unary = answer, stream: Stream = three_lin
     async def token() -> str:
         return make_token("admin")
 
-    verifier, metrics = TokenVerifier(), CollectorRegistry()
-    verifier.use(jwks_of())
+    metrics = CollectorRegistry()
     services = [
         ServedService(
             "kea.registry.v1.ModelService",
@@ -107,7 +105,7 @@ async def served(address: str, unary: Unary = answer, stream: Stream = three_lin
     ]
     drain = DrainSettings(grace_seconds=1)
     async with (
-        serve(address, services, verifier=verifier, metrics=metrics, drain=drain),
+        serve(address, services, authority=known_authority(), metrics=metrics, drain=drain),
         open_channel(address, token) as channel,
     ):
         yield Served(

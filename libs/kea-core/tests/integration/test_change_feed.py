@@ -64,6 +64,25 @@ async def test_a_watch_from_zero_gives_what_is_there_and_then_says_so(database: 
         ]
 
 
+async def test_a_removal_while_a_watch_from_zero_is_still_reading_is_told(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed):
+        await write(sessions, feed, "gone before", deleted=True)
+        for number in range(BATCH + 1):
+            await write(sessions, feed, f"m{number}")
+        found: list[Change | Synced] = []
+        removed = 0
+        async with asyncio.timeout(20), aclosing(feed.watch("models", 0)) as changes:
+            async for change in changes:
+                found.append(change)
+                if len(found) == 1:
+                    removed = await write(sessions, feed, "m0", deleted=True)
+                if isinstance(change, Synced):
+                    break
+        assert found[0] == Change(2, "m0", deleted=False)
+        assert found[-2:] == [Change(removed, "m0", deleted=True), Synced(removed)]
+        assert not any(isinstance(change, Change) and change.name == "gone before" for change in found)
+
+
 async def test_a_watch_resumes_after_its_revision_and_tells_removals(database: DatabaseSettings) -> None:
     async with open_feed(database, FakeClock()) as (sessions, feed):
         await write(sessions, feed, "a")

@@ -78,7 +78,7 @@ async def test_an_id_that_another_request_had_is_refused(database: DatabaseSetti
 async def test_two_callers_may_choose_the_same_id(database: DatabaseSettings) -> None:
     async with open_seen(database) as seen:
         await seen.remember(ID, "digest", "models/m")
-        set_principal(Principal("users/grace", (), 0.0))
+        set_principal(Principal("users/grace"))
         assert await seen.result(ID, "another") is None
         await seen.remember(ID, "another", "models/n")
         assert await seen.result(ID, "another") == "models/n"

@@ -17,8 +17,8 @@ from kea_core.client import open_channel
 from kea_core.server import listen, serve
 from kea_core.settings import DrainSettings
 from kea_core.testing.certificates import Authority, Issued, mount
+from kea_core.testing.tokens import known_authority
 from kea_core.tls import Tls
-from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 HOST = "127.0.0.1"
@@ -163,7 +163,7 @@ async def test_probes_are_told_the_health_of_a_server_without_tls(server_tls: Tl
     serving_it = serve(
         address,
         (),
-        verifier=TokenVerifier(),
+        authority=known_authority(),
         metrics=CollectorRegistry(),
         drain=DrainSettings(unready_seconds=0.5),
         tls=server_tls,

@@ -19,13 +19,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kea.registry.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
 from kea_core import status
 from kea_core.access import Authorization, declared
+from kea_core.authority import Authority
 from kea_core.client import open_channel
 from kea_core.error_mapping import ErrorMapping
 from kea_core.errors import EtagMismatch
 from kea_core.server import ServedService, listen, serve
 from kea_core.settings import DrainSettings
-from kea_core.testing.tokens import jwks_of, make_token
-from kea_core.tokens import TokenVerifier
+from kea_core.testing.tokens import known_authority, make_token
 from prometheus_client import CollectorRegistry
 
 NAME = "projects/p/models/m"
@@ -58,10 +58,12 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
 
 @asynccontextmanager
 async def running(
-    models: Models, metrics: CollectorRegistry | None = None, *, unready_seconds: float = 0
+    models: Models,
+    metrics: CollectorRegistry | None = None,
+    *,
+    authority: Authority | None = None,
+    unready_seconds: float = 0,
 ) -> AsyncGenerator[tuple[str, Any], None]:
-    verifier = TokenVerifier()
-    verifier.use(jwks_of())
     with tempfile.TemporaryDirectory(prefix="kea") as directory:
         address = f"unix:{Path(directory) / 's'}"
         service = ServedService(
@@ -71,7 +73,7 @@ async def running(
         async with serve(
             address,
             [service],
-            verifier=verifier,
+            authority=authority or known_authority(),
             metrics=metrics or CollectorRegistry(),
             drain=DrainSettings(unready_seconds=unready_seconds, grace_seconds=5),
         ) as server:
@@ -119,7 +121,7 @@ async def test_a_call_needs_a_token_and_a_role_that_grants() -> None:
 
 
 async def test_permission_is_asked_before_the_request_is_looked_at() -> None:
-    async with running(Models()) as (address, _), stub(address, make_token("invoker")) as models:
+    async with running(Models()) as (address, _), stub(address, make_token("consumer")) as models:
         assert (await refusal(models.GetModel(model_service_pb2.GetModelRequest())))[1] == "PERMISSION_MISSING"
 
 
@@ -181,9 +183,10 @@ class Thing(grpc.GenericRpcHandler):
 
 
 async def test_a_method_that_is_not_declared_is_refused_to_everyone(sockets: Path) -> None:
-    verifier, address = TokenVerifier(), f"unix:{sockets}/s"
-    verifier.use(jwks_of())
-    server = grpc.aio.server(interceptors=(ErrorMapping(), Authorization(verifier, declared([]))), handlers=(Thing(),))
+    address = f"unix:{sockets}/s"
+    server = grpc.aio.server(
+        interceptors=(ErrorMapping(), Authorization(known_authority(), declared([]))), handlers=(Thing(),)
+    )
     listen(server, address)
     await server.start()
 
@@ -205,7 +208,7 @@ def test_a_method_must_say_who_may_call_it() -> None:
     service = file.service.add(name="Undeclared")
     service.method.add(name="Do", input_type=".kea.test.Nothing", output_type=".kea.test.Nothing")
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-    with pytest.raises(ValueError, match="must declare either a permission or that it is public"):
+    with pytest.raises(ValueError, match="must declare a permission, or that it is public"):
         declared(["kea.test.Undeclared"])
 
 

@@ -27,7 +27,7 @@ def nobody() -> Generator[None, None, None]:
 
 
 def calling(subject: str) -> None:
-    set_principal(Principal(subject, ("admin",), 0.0))
+    set_principal(Principal(subject))
 
 
 @pytest.mark.parametrize("subject", [ADMIN, "serviceAccounts/deployer", "users/operator"])

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 from kea_core.errors import ServiceUnavailable, TokenInvalid
+from kea_core.principal import Principal
 from kea_core.tokens import TokenVerifier
 
 KEY = Ed25519PrivateKey.generate()
@@ -28,7 +29,10 @@ def token(key: Any = KEY, kid: str = "k", algorithm: str = "EdDSA", **changes: A
         "jti": "1",
         "iat": now,
         "exp": now + 60,
-        "roles": ["b", "a"],
+        "groups": ["Teachers"],
+        "scopes": ["b", "a"],
+        "sid": "2",
+        "uid": "3",
     }
     kept = {name: value for name, value in (claims | changes).items() if value is not None}
     return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid})
@@ -43,7 +47,14 @@ def verifier() -> TokenVerifier:
 
 def test_a_good_token_tells_its_principal(verifier: TokenVerifier) -> None:
     principal = verifier.verify(token())
-    assert (principal.subject, principal.roles) == ("users/ada", ("a", "b"))
+    assert principal == Principal("users/ada", frozenset({"Teachers"}), ("a", "b"), "1", "2", "3", principal.expires_at)
+    assert principal.token_ids == ("1", "2", "3")
+
+
+def test_a_token_need_not_tell_more_than_who_it_stands_for(verifier: TokenVerifier) -> None:
+    principal = verifier.verify(token(groups=None, scopes=None, sid=None, uid=None))
+    assert principal == Principal("users/ada", token="1", expires_at=principal.expires_at)
+    assert principal.token_ids == ("1",)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +66,9 @@ def test_a_good_token_tells_its_principal(verifier: TokenVerifier) -> None:
         token(sub=None),
         token(exp=None),
         token(jti=None),
+        token(groups="Teachers"),
+        token(groups=[1]),
+        token(scopes={"a": 1}),
         token(key=OTHER),
         token(kid="unknown"),
         token(iat=int(time.time()) + 3600),

@@ -102,8 +102,9 @@ class _ServiceReader:
             "operationId": method.name[0].lower() + method.name[1:],
             "summary": summary_of(comment, method.name),
             "description": comment,
-            "x-kea-permission": access.permission,
         }
+        if access.permission:
+            operation["x-kea-permission"] = access.permission
         if access.public:
             operation["security"] = []
         parameters = [*self._path_parameters(method, target), *self._query_parameters(method, target)]

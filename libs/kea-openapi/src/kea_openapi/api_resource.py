@@ -13,14 +13,21 @@ from kea_openapi import proto_options
 OPERATIONS: Final = "google.longrunning.Operations"
 MANAGEMENT_SERVICES: Final = (
     OPERATIONS,
+    "kea.auth.v1.AccessService",
+    "kea.auth.v1.AuditService",
+    "kea.auth.v1.BindingService",
+    "kea.auth.v1.RoleService",
+    "kea.auth.v1.ServiceAccountService",
     "kea.auth.v1.SigningKeyService",
     "kea.auth.v1.TokenService",
+    "kea.auth.v1.UserService",
     "kea.deployer.v1.BuildService",
     "kea.deployer.v1.DeploymentService",
     "kea.registry.v1.ModelService",
     "kea.registry.v1.ModelVersionService",
     "kea.router.v1.DataPlaneService",
     "kea.router.v1.EndpointService",
+    "kea.router.v1.LimitsService",
 )
 """Services of the management API, by full name, sorted: what is transcoded and documented."""
 

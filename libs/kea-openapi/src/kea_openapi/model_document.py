@@ -50,6 +50,7 @@ def model_document(api: ModelApi) -> Json:
             "description": _description(api),
             "x-kea-project": api.project,
             "x-kea-framework": api.framework,
+            "x-kea-limits": list(api.limits),
             "x-kea-incomplete": incomplete,
         },
         "servers": [{"url": api.server_url, "description": "KEA's gateway."}],
@@ -75,4 +76,7 @@ def _description(api: ModelApi) -> str:
     if not api.signature.default_method:
         names = ", ".join(f"`{api.name}.{method.name}`" for method in api.signature.methods)
         parts.append(f"It has no default method: OIP and V1 know it as {names}.")
+    if api.limits:
+        lines = "\n".join(f"- {line}" for line in api.limits)
+        parts.append(f"Requests it takes at most, at each gateway; beyond that it answers 429:\n\n{lines}")
     return "\n\n".join(parts)

@@ -31,6 +31,8 @@ class ModelApi:
     description: str = ""
     server_url: str = "/"
     """Where the gateway answers: absolute, or relative to the document."""
+    limits: tuple[str, ...] = ()
+    """What its endpoint takes at most, a phrase for each limit (`limits_text`)."""
 
     @property
     def prefix(self) -> str:

@@ -18,7 +18,7 @@ _TEXTS = {
     403: "The token's roles may not call this.",
     404: "There is no such model, version or method.",
     413: "The body is larger than the limit.",
-    429: "Too many requests.",
+    429: "Too many requests; `Retry-After` says when the next may come.",
     500: "The model failed, or answered with something else than its signature says.",
     503: "No replica is ready, or too many calls wait for it.",
     504: "The model did not answer in time.",
@@ -35,8 +35,22 @@ _REASONS = {
     504: "DEADLINE_EXCEEDED",
 }
 PROBLEM_STATUSES = tuple(_TEXTS)
-METADATA_STATUSES = (401, 403, 404, 503)
+METADATA_STATUSES = (401, 403, 404, 429, 503)
 
+LIMIT_HEADERS: Json = {
+    "Retry-After": {
+        "description": "Seconds until the next request may come.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "X-RateLimit-Limit": {
+        "description": "Most requests at once, of the endpoint's limit that has refused.",
+        "schema": {"type": "integer"},
+    },
+    "X-RateLimit-Remaining": {"description": "Requests that may come now.", "schema": {"type": "integer"}},
+    "X-RateLimit-Reset": {"description": "Seconds until the next one may.", "schema": {"type": "integer"}},
+}
+"""What the gateway adds to 429; answers of an endpoint that has a limit have the last three, too."""
 PROBLEM_SCHEMA: Json = {
     "type": "object",
     "description": "An error (RFC 9457).",
@@ -82,8 +96,9 @@ def shared_responses() -> Json:
             "detail": text,
             "reason": _REASONS[status],
         }
-        responses[f"Problem{status}"] = _response(text, "application/problem+json", "Problem", problem)
-        responses[f"Error{status}"] = _response(text, "application/json", "Error", {"error": text})
+        headers = {"headers": LIMIT_HEADERS} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
+        responses[f"Problem{status}"] = _response(text, "application/problem+json", "Problem", problem) | headers
+        responses[f"Error{status}"] = _response(text, "application/json", "Error", {"error": text}) | headers
     return responses
 
 

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kea_sdk.access_resources import AccessDecision, ApiKey, Binding, Caller, Role, ServiceAccount
     from kea_sdk.client import Client
     from kea_sdk.errors import (
         Aborted,
@@ -30,13 +31,18 @@ if TYPE_CHECKING:
         Unavailable,
         Unreachable,
     )
+    from kea_sdk.limits import Limits, ProjectLimits, RateLimit
     from kea_sdk.resources import Build, Deployment, Endpoint, LogLine, Model, ModelVersion, Rollout, Target, Token
 
 __all__ = [
     "Aborted",
+    "AccessDecision",
     "AlreadyExists",
+    "ApiKey",
+    "Binding",
     "Build",
     "BuildFailed",
+    "Caller",
     "Client",
     "DeadlineExceeded",
     "Deployment",
@@ -46,14 +52,19 @@ __all__ = [
     "FieldViolation",
     "InvalidArgument",
     "KeaClientError",
+    "Limits",
     "LogLine",
     "Model",
     "ModelVersion",
     "NotFound",
     "PackagingError",
     "PermissionDenied",
+    "ProjectLimits",
+    "RateLimit",
     "ResourceExhausted",
+    "Role",
     "Rollout",
+    "ServiceAccount",
     "SettingsError",
     "Target",
     "Token",
@@ -62,6 +73,8 @@ __all__ = [
     "Unreachable",
 ]
 
+_ACCESS = {"AccessDecision", "ApiKey", "Binding", "Caller", "Role", "ServiceAccount"}
+_LIMITS = {"Limits", "ProjectLimits", "RateLimit"}
 _RESOURCES = {"Build", "Deployment", "Endpoint", "LogLine", "Model", "ModelVersion", "Rollout", "Target", "Token"}
 
 
@@ -69,5 +82,6 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         problem = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(problem)
-    home = "client" if name == "Client" else "resources" if name in _RESOURCES else "errors"
-    return getattr(importlib.import_module(f"kea_sdk.{home}"), name)
+    homes = {"Client": "client", **dict.fromkeys(_RESOURCES, "resources"), **dict.fromkeys(_ACCESS, "access_resources")}
+    homes |= dict.fromkeys(_LIMITS, "limits")
+    return getattr(importlib.import_module(f"kea_sdk.{homes.get(name, 'errors')}"), name)

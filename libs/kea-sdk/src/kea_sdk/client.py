@@ -13,6 +13,10 @@ from google.protobuf import duration_pb2
 from kea.auth.v1 import token_service_pb2, token_service_pb2_grpc
 
 from kea_sdk import convert
+from kea_sdk.access_calls import AccessCalls
+from kea_sdk.access_names import role_id
+from kea_sdk.account_calls import AccountCalls
+from kea_sdk.audit_calls import AuditCalls
 from kea_sdk.build_calls import BuildCalls
 from kea_sdk.builds import Builds
 from kea_sdk.deadline import Deadline
@@ -22,6 +26,7 @@ from kea_sdk.endpoints import Endpoints
 from kea_sdk.errors import FieldViolation, NotFound
 from kea_sdk.gateway import Gateway
 from kea_sdk.inference import Inference
+from kea_sdk.limit_calls import LimitCalls
 from kea_sdk.log_lines import following, merged
 from kea_sdk.model_calls import ModelCalls
 from kea_sdk.reference import Reference, belongs_to, checked_id
@@ -35,7 +40,7 @@ PREDICT_SECONDS = 60.0
 TAIL_LINES = 100
 
 
-class Client(ModelCalls, BuildCalls, EndpointCalls):
+class Client(ModelCalls, BuildCalls, EndpointCalls, LimitCalls, AccessCalls, AccountCalls, AuditCalls):
     """One KEA, for one project. May be shared by threads; to be closed, or used with `with`.
 
     What is not given is taken from `KEA_URL`, `KEA_TOKEN`, `KEA_PROJECT`, the configuration file, and last from the
@@ -67,6 +72,10 @@ class Client(ModelCalls, BuildCalls, EndpointCalls):
         ModelCalls.__init__(self, registry, project)
         BuildCalls.__init__(self, Builds(self._gateway, project))
         EndpointCalls.__init__(self, registry, deployments, Endpoints(self._gateway, project), self.url)
+        LimitCalls.__init__(self, self._gateway, project)
+        AccessCalls.__init__(self, self._gateway)
+        AccountCalls.__init__(self, self._gateway)
+        AuditCalls.__init__(self, self._gateway)
         self._inference = Inference(self._gateway)
 
     def __enter__(self) -> Self:
@@ -209,16 +218,17 @@ class Client(ModelCalls, BuildCalls, EndpointCalls):
         """Returns the address of an endpoint's documentation."""
         return f"{self.url}{self._path(endpoint, None)}/docs"
 
-    def token(self, ttl: float | timedelta = 3600, roles: Iterable[str] = ()) -> Token:
-        """Makes a token for the caller.
+    def token(self, ttl: float | timedelta = 3600, scopes: Iterable[str] = ()) -> Token:
+        """Makes a token for the caller. It is refused once the one it was made with is revoked.
 
         Args:
             ttl: how long it is accepted, in seconds or as a timedelta: one minute to 24 hours.
-            roles: fewer than the caller's. Empty: all of them.
+            scopes: roles that it is limited to: of what the caller may do, it may do what one of them gives. Empty: as
+                the caller's own token is.
         """
         duration = duration_pb2.Duration()
         duration.FromTimedelta(ttl if isinstance(ttl, timedelta) else timedelta(seconds=ttl))
-        request = token_service_pb2.CreateTokenRequest(ttl=duration, roles=list(roles))
+        request = token_service_pb2.CreateTokenRequest(ttl=duration, scopes=[role_id(scope) for scope in scopes])
         stub = self._gateway.stub(token_service_pb2_grpc.TokenServiceStub)
         return convert.token(self._gateway.call(stub.CreateToken, request))
 

@@ -15,6 +15,7 @@ from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2
 from kea_openapi import convert as signatures
 from kea_openapi.signature import SignatureError
 
+from kea_sdk import limits_convert
 from kea_sdk.resources import (
     Build,
     Condition,
@@ -121,10 +122,10 @@ def endpoint(message: endpoint_pb2.Endpoint, url: str) -> Endpoint:
     return Endpoint(
         name=name,
         targets=tuple(Target(deployment=last(entry.deployment), weight=entry.weight) for entry in message.targets),
-        allowed_roles=tuple(message.allowed_roles),
         timeout_seconds=timeout,
         # An older router says nothing of it, and does so.
         retry=_name(endpoint_pb2.Endpoint.Retry, message.retry or endpoint_pb2.Endpoint.RETRY_UNSENT, "RETRY_").lower(),
+        limits=limits_convert.limits(message.limits),
         state=_name(endpoint_pb2.Endpoint.State, message.state, "STATE_"),
         reconciling=message.reconciling,
         conditions=_conditions(message.conditions),
@@ -167,9 +168,10 @@ def log_line(message: deployment_pb2.LogEntry, deployment_id: str) -> LogLine:
 def token(message: token_pb2.Token) -> Token:
     """Returns a token."""
     return Token(
+        uid=message.uid,
         access_token=message.access_token,
         subject=message.subject,
-        roles=tuple(message.roles),
+        scopes=tuple(message.scopes),
         expire_time=time_of(message.expire_time),
     )
 

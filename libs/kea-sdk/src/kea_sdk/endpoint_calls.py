@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from google.protobuf import duration_pb2
 from kea.registry.v1 import model_version_pb2
 from kea.router.v1 import endpoint_pb2, endpoint_revision_pb2
@@ -14,6 +12,8 @@ from kea_sdk.deployments import Deployments, Report
 from kea_sdk.endpoints import Endpoints
 from kea_sdk.errors import FailedPrecondition, InvalidArgument
 from kea_sdk.history import again, chosen
+from kea_sdk.limits import Limits
+from kea_sdk.limits_convert import limits_message
 from kea_sdk.reference import checked_id
 from kea_sdk.registry import Registry
 from kea_sdk.resources import Endpoint, Revision, Rollout
@@ -56,39 +56,42 @@ class EndpointCalls:
         name: str,
         *,
         timeout_seconds: float | None = None,
-        allowed_roles: Sequence[str] | None = None,
         retry: str | None = None,
+        limits: Limits | None = None,
+        etag: str = "",
     ) -> Endpoint:
         """Changes an endpoint; what is None is left as it is.
 
         Args:
             name: the endpoint's.
             timeout_seconds: longest time of a request, 0.001 to 3600; 0 for the default, 60 s.
-            allowed_roles: who may call it; empty for the default, `admin`, `editor` and `invoker`.
             retry: which requests that failed on the way go to another replica. `unsent`: those of which no replica has
                 seen anything. `unanswered`: also those that a replica had in hand when it ended; the method may then
                 run twice.
+            limits: what it takes at most, all of it: what is not set is not limited. Each gateway counts by itself.
+            etag: that of the endpoint as it was read. Empty: whatever it is.
 
         Raises:
+            Aborted: it has changed since it was read.
             InvalidArgument: nothing is to be changed, or a value is out of its range.
             NotFound: there is no such endpoint.
             FailedPrecondition: a custom resource manages it.
         """
-        wanted, paths = endpoint_pb2.Endpoint(), list[str]()
+        wanted, paths = endpoint_pb2.Endpoint(etag=etag), list[str]()
         if timeout_seconds is not None:
             paths.append("timeout")
             wanted.timeout.CopyFrom(_duration(timeout_seconds))
-        if allowed_roles is not None:
-            paths.append("allowed_roles")
-            wanted.allowed_roles.extend(allowed_roles)
         if retry is not None:
             if retry not in RETRIES:
                 problem = f"retry is {retry!r}; expected {' or '.join(RETRIES)}"
                 raise InvalidArgument(problem)
             paths.append("retry")
             wanted.retry = RETRIES[retry]
+        if limits is not None:
+            paths.append("limits")
+            wanted.limits.CopyFrom(limits_message(limits))
         if not paths:
-            problem = "nothing is to be changed; expected a timeout, roles or what is retried"
+            problem = "nothing is to be changed; expected a timeout, what is retried or limits"
             raise InvalidArgument(problem)
         changed = self._endpoints.change(checked_id(name, "endpoint's name"), wanted, paths)
         return convert.endpoint(changed, self._gateway_url)

@@ -12,8 +12,8 @@ import grpc
 
 from kea_sdk.error_mapping import from_rpc
 from kea_sdk.errors import Unauthenticated, Unavailable, Unreachable
+from kea_sdk.login_token import token_of
 from kea_sdk.settings import ClientSettings
-from kea_sdk.tokens import BearerToken
 
 if TYPE_CHECKING:
     import httpx
@@ -38,7 +38,7 @@ class Gateway:
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        self._token = BearerToken(settings.token.reveal(), settings.token_file)
+        self._token = token_of(settings)
         options = [
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -62,7 +62,11 @@ def from_response(response: httpx.Response) -> KeaClientError:
         document = {"detail": inner}
     phrase = http.HTTPStatus(response.status_code).phrase if response.status_code in _KNOWN else "unknown status"
     text = str(document.get("detail") or document.get("message") or document.get("title") or phrase)
-    return made(kind, text, str(document.get("reason") or ""), {}, violations)
+    wait = response.headers.get("retry-after", "")
+    if wait.isdecimal():
+        text += f" (in {wait} s)"
+    metadata = {"retry_after_seconds": wait} if wait.isdecimal() else {}
+    return made(kind, text, str(document.get("reason") or ""), metadata, violations)
 
 
 def from_transport(error: httpx.RequestError, url: str) -> KeaClientError:

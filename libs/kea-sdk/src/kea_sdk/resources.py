@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from kea_openapi.signature import Signature
+
+from kea_sdk.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +101,12 @@ class Endpoint:
     name: str
     """The id, for example `iris`."""
     targets: tuple[Target, ...]
-    allowed_roles: tuple[str, ...]
     timeout_seconds: float
     """0 where it is the default, 60 s."""
     retry: str
     """Which requests that failed on the way go to another replica: `unsent`, or `unanswered` too."""
+    limits: Limits
+    """What it takes at most; those of its project hold too."""
     state: str
     """`ACTIVE` or `UNAVAILABLE`."""
     reconciling: bool
@@ -213,10 +216,10 @@ class Build:
 class Token:
     """A bearer token that was made."""
 
-    access_token: str
+    uid: str
+    """Its id, to revoke it by."""
+    access_token: str = field(repr=False)
     subject: str
-    roles: tuple[str, ...]
+    scopes: tuple[str, ...]
+    """Ids of roles that it is limited to. Empty: it is not."""
     expire_time: datetime | None
-
-    def __repr__(self) -> str:
-        return f"Token(subject={self.subject!r}, roles={self.roles!r}, expire_time={self.expire_time!r})"

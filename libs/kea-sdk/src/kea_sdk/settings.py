@@ -14,6 +14,7 @@ from kea_core.settings import Secret
 from kea_sdk import address
 from kea_sdk.config_file import read_config
 from kea_sdk.errors import SettingsError
+from kea_sdk.login_store import LoginStore
 from kea_sdk.tokens import is_token
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -33,6 +34,8 @@ class ClientSettings:
     """A token that was given; empty where it is to be read from `token_file`."""
     token_file: Path | None = None
     """File in which the running platform keeps the administrator's token, and renews it."""
+    login_file: Path | None = None
+    """File with tokens of `kea login` for this gateway; none where nobody has logged in, or a token was given."""
     data: Path
     """Where the platform of this machine keeps everything."""
 
@@ -68,6 +71,8 @@ def read_settings(
 ) -> ClientSettings:
     """Returns the settings, by precedence: arguments, `KEA_*` variables, the configuration file, the running platform.
 
+    Whoever has logged in at a gateway is who asks there, rather than the administrator of this machine's platform.
+
     A token only ever goes to the platform it is for: that of the configuration file to the file's URL (where it names
     none: to where one gets without saying anything), that of this machine's platform to the URL it announced.
 
@@ -85,12 +90,14 @@ def read_settings(
     given = _usable(token, "the token that was given") or _usable(env.get("KEA_TOKEN"), "KEA_TOKEN")
     if not given and address.same_place(found, unsaid):
         given = _usable(config.get("token"), f"the token in {file}")
-    theirs = not given and announced and address.same_place(found, announced)
+    logged_in = not given and LoginStore(login_file(env)).get(found) is not None
+    theirs = not given and not logged_in and announced and address.same_place(found, announced)
     return ClientSettings(
         url=found,
         project=project or env.get("KEA_PROJECT") or config.get("project") or DEFAULT_PROJECT,
         token=given,
         token_file=place / "admin.token" if theirs else None,
+        login_file=login_file(env) if logged_in else None,
         data=place,
     )
 
@@ -126,6 +133,11 @@ def home_directory(environment: Mapping[str, str] | None = None) -> Path:
     """Returns the directory of everything of KEA's on this machine."""
     env = os.environ if environment is None else environment
     return _path(env.get("KEA_HOME")) or Path(platformdirs.user_data_dir("kea"))
+
+
+def login_file(environment: Mapping[str, str] | None = None) -> Path:
+    """Returns where `kea login` keeps tokens."""
+    return home_directory(environment) / "login.json"
 
 
 def config_file(environment: Mapping[str, str] | None = None) -> Path:

@@ -59,6 +59,15 @@ def test_every_status_but_ok_has_an_exit_code() -> None:
         ("logs", "iris"),
         ("predict", "iris", "-d", "[[1]]"),
         ("token",),
+        ("auth", "whoami"),
+        ("auth", "can-i", "call", "iris"),
+        ("auth", "bind", "user:ada", "consumer"),
+        ("auth", "unbind", "user:ada", "consumer"),
+        ("auth", "bindings"),
+        ("auth", "revoke"),
+        ("auth", "roles", "list"),
+        ("auth", "accounts", "disable", "ci"),
+        ("auth", "keys", "create", "ci"),
     ],
     ids=" ".join,
 )
@@ -90,7 +99,7 @@ def test_a_wrong_command_line_is_said_in_one_line(kea: Kea, arguments: tuple[str
     assert done.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("models",), ("endpoints",)])
+@pytest.mark.parametrize("arguments", [(), ("models",), ("endpoints",), ("auth",), ("auth", "keys")])
 def test_without_a_command_help_is_printed(kea: Kea, arguments: tuple[str, ...]) -> None:
     done = kea(*arguments, fails=2)
     assert (done.out.count("Usage: kea"), done.err) == (1, "")
@@ -98,7 +107,17 @@ def test_without_a_command_help_is_printed(kea: Kea, arguments: tuple[str, ...])
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("up",), ("models", "push"), ("models", "get"), ("deploy",), ("predict",), ("token",)],
+    [
+        (),
+        ("up",),
+        ("models", "push"),
+        ("models", "get"),
+        ("deploy",),
+        ("predict",),
+        ("token",),
+        ("auth", "can-i"),
+        ("auth", "keys", "create"),
+    ],
     ids=" ".join,
 )
 def test_help_tells_options_and_ends_well(kea: Kea, arguments: tuple[str, ...]) -> None:

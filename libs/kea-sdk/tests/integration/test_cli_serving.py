@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from command_line import Kea
@@ -67,14 +68,11 @@ def test_replicas_follow_cpu_and_requests(kea: Kea, pushed: Any, gateway: FakeGa
 
 def test_an_endpoint_is_changed(kea: Kea, pushed: Any) -> None:
     kea("deploy", "iris")
-    assert kea("endpoints", "update", "iris", "--timeout", 5, "--retry", "unanswered", "--role", "ops").lines == [
-        "iris is changed"
-    ]
+    assert kea("endpoints", "update", "iris", "--timeout", 5, "--retry", "unanswered").lines == ["iris is changed"]
     shown = kea("endpoints", "get", "iris").out
     assert "unanswered requests" in shown
     assert "5 s" in shown
-    assert "ops" in shown
-    assert kea("endpoints", "update", "iris", "--role", "", "-o", "json").json["allowed_roles"] == []
+    assert kea("endpoints", "update", "iris", "--timeout", 0, "-o", "json").json["timeout_seconds"] == 0
     assert "nothing is to be changed" in kea("endpoints", "update", "iris", fails=6).err
 
 
@@ -120,6 +118,15 @@ def test_an_endpoint_is_shown_with_what_is_behind_it(kea: Kea, deployed: Any) ->
     found = kea("endpoints", "get", "iris", "-o", "json").json
     assert [entry["name"] for entry in found["deployments"]] == ["iris-v1"]
     kea("endpoints", "get", "nothing", fails=3)
+
+
+def test_who_may_see_endpoints_only_sees_them(kea: Kea, gateway: FakeGateway, deployed: Any) -> None:
+    gateway.world.failing["ListDeployments"] = grpc.StatusCode.PERMISSION_DENIED
+    assert kea("endpoints", "list").lines[1].split()[:3] == ["iris", "ACTIVE", "iris-v1"]
+    shown = kea("endpoints", "get", "iris")
+    assert "iris-v1" in shown.out
+    assert "replicas" not in shown.out
+    assert kea("endpoints", "get", "iris", "-o", "json").json["deployments"] == []
 
 
 def test_predict_prints_outputs_by_name(
@@ -203,5 +210,6 @@ def test_docs_prints_an_address(kea: Kea, gateway: FakeGateway, monkeypatch: pyt
 
 
 def test_token_prints_a_token_and_nothing_else(kea: Kea) -> None:
-    assert kea("token", "--ttl", "10m", "--role", "invoker", "--role", "viewer").out == "600:invoker,viewer\n"
-    assert kea("token", "-o", "json").json["access_token"] == "3600:"
+    assert kea("token", "--ttl", "10m", "--scope", "consumer", "--scope", "viewer").out == "600:consumer,viewer\n"
+    made = kea("token", "-o", "json").json
+    assert (made["access_token"], made["uid"]) == ("3600:", "0f8fad5b-d9cb")

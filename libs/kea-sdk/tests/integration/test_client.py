@@ -211,9 +211,8 @@ def test_a_rollback_to_a_version_that_fails_leaves_what_serves(
 
 def test_an_endpoint_is_changed_where_something_is_said(gateway: FakeGateway, pushed: Client) -> None:
     pushed.deploy("iris")
-    changed = pushed.update_endpoint("iris", timeout_seconds=1.5, allowed_roles=["ops"], retry="unanswered")
-    assert (changed.timeout_seconds, changed.allowed_roles, changed.retry) == (1.5, ("ops",), "unanswered")
-    assert pushed.update_endpoint("iris", allowed_roles=[]).allowed_roles == ()
+    changed = pushed.update_endpoint("iris", timeout_seconds=1.5, retry="unanswered")
+    assert (changed.timeout_seconds, changed.retry) == (1.5, "unanswered")
     changed = pushed.endpoint("iris")
     assert (changed.timeout_seconds, changed.retry, len(changed.targets)) == (1.5, "unanswered", 1)
     for seconds in (-1, 3601, 1e300, float("nan")):
@@ -359,6 +358,6 @@ def test_nothing_at_the_address_is_said_in_one_line() -> None:
 
 
 def test_tokens_are_made(client: Client) -> None:
-    made = client.token(ttl=600, roles=["invoker"])
-    assert (made.access_token, made.roles) == ("600:invoker", ("invoker",))
+    made = client.token(ttl=600, scopes=["roles/consumer"])
+    assert (made.access_token, made.scopes) == ("600:consumer", ("consumer",))
     assert "600" not in repr(made)

@@ -85,7 +85,7 @@ def test_an_endpoint_has_the_addresses_that_callers_use() -> None:
 
 
 def test_a_token_does_not_show_itself() -> None:
-    message = token_pb2.Token(access_token="secret", subject="users/admin", roles=["admin"], expire_time=STAMP)
+    message = token_pb2.Token(access_token="secret", subject="users/admin", scopes=["admin"], expire_time=STAMP)
     found = convert.token(message)
     assert (found.access_token, found.expire_time) == ("secret", MOMENT)
     assert "secret" not in repr(found)

@@ -7,8 +7,8 @@ import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from kea_core.authority import Authority
 from kea_core.clock import Clock
-from kea_core.tokens import TokenVerifier
 
 from kea_auth.domain.signing_keys import SigningKeys
 from kea_auth.domain.tokens import Tokens
@@ -17,10 +17,10 @@ from kea_auth.store.private_file import write_private_file
 log = logging.getLogger(__name__)
 
 
-async def follow_own_keys(keys: SigningKeys, verifier: TokenVerifier) -> None:
-    """Gives auth's own verifier every key set, until something fails."""
+async def follow_own_keys(keys: SigningKeys, authority: Authority) -> None:
+    """Gives auth's own authority every key set, until something fails."""
     async for key_set in keys.watch(0):
-        verifier.use(key_set.jwks)
+        authority.use_keys(key_set.jwks)
 
 
 class BootstrapToken:

@@ -1,4 +1,4 @@
-"""Domain objects as messages, and back."""
+"""Times, signing keys and tokens as messages, and back."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def time_to_proto(time: datetime) -> timestamp_pb2.Timestamp:
     return message
 
 
+def moment(time: datetime | None) -> timestamp_pb2.Timestamp | None:
+    """Returns a moment as a message, where there is one."""
+    return None if time is None else time_to_proto(time)
+
+
 def ttl_from_proto(message: duration_pb2.Duration) -> timedelta:
     """Returns a time to live.
 
@@ -46,7 +51,7 @@ def key_to_proto(view: KeyView) -> signing_key_pb2.SigningKey:
         public_jwk=json.dumps(view.key.public_jwk()),
         create_time=time_to_proto(view.key.create_time),
         activate_time=time_to_proto(view.key.activate_time),
-        expire_time=None if view.expire_time is None else time_to_proto(view.expire_time),
+        expire_time=moment(view.expire_time),
     )
 
 
@@ -55,7 +60,7 @@ def token_to_proto(token: Token) -> token_pb2.Token:
     return token_pb2.Token(
         uid=token.uid,
         subject=token.subject,
-        roles=token.roles,
+        scopes=token.scopes,
         access_token=token.access_token,
         create_time=time_to_proto(token.create_time),
         expire_time=time_to_proto(token.expire_time),

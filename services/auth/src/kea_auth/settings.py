@@ -9,7 +9,9 @@ from pathlib import Path
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, SettingsError
 
-from kea_auth.domain.tokens import LONGEST_TTL
+from kea_auth.audit.settings import AuditSettings
+from kea_auth.domain.claims import LONGEST_TTL
+from kea_auth.login.settings import LoginSettings
 
 PREFIX = "KEA_AUTH"
 
@@ -21,7 +23,8 @@ class AuthSettings:
     address: str
     """Where it serves gRPC: `unix:PATH` or `HOST:PORT`."""
     database: DatabaseSettings
-    """Where it keeps the signing keys, private halves included: nobody else may read it."""
+    """Where it keeps the signing keys, private halves included, and who may do what: nobody else may read or write
+    it."""
     service_credentials_directory: Path
     """A file per service account: its name is the account's id, its content the secret. Files that other users may
     read, or the group may write, are refused. Read at every exchange, so secrets may be changed at any time."""
@@ -37,7 +40,11 @@ class AuthSettings:
     bootstrap_token_ttl_seconds: float = 86_400.0
     """How long the bootstrap token is accepted, at most 86400; it is replaced after half of that."""
     upkeep_seconds: float = 10.0
-    """How often it looks whether keys are due."""
+    """How often it looks whether keys are due, and what has expired."""
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    """What is done with audit events."""
+    login: LoginSettings = field(default_factory=LoginSettings)
+    """How people log in."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it auth serves at
     `HOST:PORT` by mutual TLS. Empty: in plaintext."""

@@ -10,7 +10,7 @@ import grpc
 import jwt
 import pytest
 from kea.auth.v1 import signing_key_pb2, signing_key_service_pb2, token_service_pb2
-from kea_auth.domain.signing_keys import MAX_KEYS
+from kea_auth.domain.key_ring import MAX_KEYS
 from kea_core import status
 
 LIST = signing_key_service_pb2.ListSigningKeysRequest()

@@ -8,12 +8,14 @@ import grpc
 import jwt
 import pytest
 from google.protobuf import duration_pb2
-from kea.auth.v1 import signing_key_service_pb2, token_service_pb2
+from kea.auth.v1 import access_service_pb2, role_pb2, role_service_pb2, signing_key_service_pb2, token_service_pb2
 from kea_core import status
 from kea_core.tokens import TokenVerifier
 
 CREATE = token_service_pb2.CreateTokenRequest
 EXCHANGE = token_service_pb2.ExchangeServiceCredentialRequest
+WATCH = access_service_pb2.WatchPolicyRequest()
+CREATE_ROLE = role_service_pb2.CreateRoleRequest(role_id="x", role=role_pb2.Role(permissions=["a.b.get"]))
 SECRET = "s" * 40
 
 
@@ -29,15 +31,15 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     return caught.value.code(), info.reason
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    return jwt.decode(token, options={"verify_signature": False})
+
+
 async def test_the_bootstrap_token_is_an_admins_and_private(start_auth: Any) -> None:
     async with start_auth() as auth:
-        claims = jwt.decode(auth.admin_token(), options={"verify_signature": False})
-        assert (claims["sub"], claims["roles"], claims["iss"], claims["aud"]) == (
-            "users/admin",
-            ["admin"],
-            "kea",
-            "kea",
-        )
+        claims = claims_of(auth.admin_token())
+        assert claims.keys() == {"iss", "aud", "sub", "jti", "iat", "exp"}
+        assert (claims["sub"], claims["iss"], claims["aud"]) == ("users/admin", "kea", "kea")
         assert claims["exp"] - claims["iat"] == 86_400
         file = Path(auth.settings.bootstrap_token_file)
         assert file.stat().st_mode & 0o777 == 0o600  # noqa: ASYNC240 - nobody else is in this loop
@@ -53,17 +55,37 @@ async def test_the_bootstrap_token_is_renewed_before_it_expires(start_auth: Any)
             await auth.tokens.CreateToken(CREATE(), metadata=bearer(before))
 
 
-async def test_a_token_is_made_for_the_caller_with_fewer_roles(start_auth: Any) -> None:
+async def test_a_token_is_made_for_the_caller_and_never_outlives_the_one_it_was_made_with(start_auth: Any) -> None:
     async with start_auth() as auth:
         made = await auth.tokens.CreateToken(CREATE(ttl=duration_pb2.Duration(seconds=60)), metadata=auth.as_admin())
-        assert (made.subject, list(made.roles)) == ("users/admin", ["admin"])
+        assert (made.subject, list(made.scopes)) == ("users/admin", [])
         assert made.expire_time.seconds - made.create_time.seconds == 60
-        claims = jwt.decode(made.access_token, options={"verify_signature": False})
+        claims = claims_of(made.access_token)
         assert claims["jti"] == made.uid
         assert claims["exp"] == made.expire_time.seconds
-        again = await auth.tokens.CreateToken(CREATE(roles=["admin"]), metadata=bearer(made.access_token))
+        again = await auth.tokens.CreateToken(CREATE(), metadata=bearer(made.access_token))
         # It asked for an hour and got what was left of the token it came with.
         assert again.expire_time == made.expire_time
+
+
+async def test_a_token_says_of_its_caller_what_the_callers_own_says(start_auth: Any) -> None:
+    async with start_auth() as auth:
+        ada = await auth.as_user("users/ada", "students", "a group", token="root", scopes=("viewer",), account="uid-1")
+        first = claims_of((await auth.tokens.CreateToken(CREATE(), metadata=ada)).access_token)
+        assert first["groups"] == ["a group", "students"]
+        assert (first["sub"], first["scopes"], first["sid"], first["uid"]) == ("users/ada", ["viewer"], "root", "uid-1")
+        assert first["jti"] != "root"
+
+
+async def test_all_tokens_say_which_token_or_session_they_go_back_to(start_auth: Any) -> None:
+    async with start_auth() as auth:
+        root = claims_of(auth.admin_token())["jti"]
+        first = await auth.tokens.CreateToken(CREATE(), metadata=auth.as_admin())
+        second = await auth.tokens.CreateToken(CREATE(), metadata=bearer(first.access_token))
+        assert [claims_of(one.access_token)["sid"] for one in (first, second)] == [root, root]
+        session = await auth.as_user("users/ada", session="session-1")
+        third = await auth.tokens.CreateToken(CREATE(), metadata=session)
+        assert claims_of(third.access_token)["sid"] == "session-1"
 
 
 async def test_the_default_is_an_hour(start_auth: Any) -> None:
@@ -79,18 +101,49 @@ async def test_a_time_to_live_out_of_bounds_is_refused(start_auth: Any, ttl: int
         assert await refused(call) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_OUT_OF_BOUNDS")
 
 
-async def test_a_role_that_may_do_no_more_than_the_callers_is_given(start_auth: Any) -> None:
+async def test_a_token_without_scopes_may_make_one_with_any_that_there_are(start_auth: Any) -> None:
     async with start_auth() as auth:
-        made = await auth.tokens.CreateToken(CREATE(roles=["invoker", "viewer"]), metadata=auth.as_admin())
-        assert list(made.roles) == ["invoker", "viewer"]
+        await auth.make_role("caller", "router.endpoints.invoke")
+        request = CREATE(scopes=["viewer", "caller", "viewer"])
+        made = await auth.tokens.CreateToken(request, metadata=auth.as_admin())
+        assert list(made.scopes) == claims_of(made.access_token)["scopes"] == ["caller", "viewer"]
+        call = auth.roles.CreateRole(CREATE_ROLE, metadata=bearer(made.access_token))
+        assert await refused(call) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_MISSING")
 
 
-@pytest.mark.parametrize(("held", "wanted"), [("admin", "teacher"), ("viewer", "invoker"), ("invoker", "admin")])
-async def test_a_role_that_may_do_more_than_the_callers_is_refused(start_auth: Any, held: str, wanted: str) -> None:
+@pytest.mark.parametrize("unknown", ["nothing", "service-router"])
+async def test_a_scope_that_is_no_role_is_refused(start_auth: Any, unknown: str) -> None:
     async with start_auth() as auth:
-        made = await auth.tokens.CreateToken(CREATE(roles=[held]), metadata=auth.as_admin())
-        call = auth.tokens.CreateToken(CREATE(roles=[held, wanted]), metadata=bearer(made.access_token))
-        assert await refused(call) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")
+        call = auth.tokens.CreateToken(CREATE(scopes=["viewer", unknown]), metadata=auth.as_admin())
+        assert await refused(call) == (grpc.StatusCode.INVALID_ARGUMENT, "SCOPE_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [("viewer", "viewer"), ("engineer", "viewer"), ("engineer", "consumer"), ("admin", "auditor"), ("wide", "narrow")],
+)
+async def test_a_scope_within_those_of_the_callers_token_is_given(start_auth: Any, held: str, wanted: str) -> None:
+    async with start_auth() as auth:
+        await auth.make_role("wide", "router.*.get")
+        await auth.make_role("narrow", "router.endpoints.get")
+        made = await auth.tokens.CreateToken(CREATE(scopes=[held]), metadata=auth.as_admin())
+        again = await auth.tokens.CreateToken(CREATE(scopes=[wanted]), metadata=bearer(made.access_token))
+        assert list(again.scopes) == [wanted]
+        as_before = await auth.tokens.CreateToken(CREATE(), metadata=bearer(made.access_token))
+        assert list(as_before.scopes) == [held]
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [("viewer", "admin"), ("viewer", "consumer"), ("consumer", "viewer"), ("narrow", "wide"), ("gone", "narrow")],
+)
+async def test_a_scope_beyond_those_of_the_callers_token_is_refused(start_auth: Any, held: str, wanted: str) -> None:
+    async with start_auth() as auth:
+        await auth.make_role("wide", "router.*.get")
+        await auth.make_role("narrow", "router.endpoints.get")
+        scoped = await auth.as_user("users/ada", scopes=(held,))
+        call = auth.tokens.CreateToken(CREATE(scopes=[held, wanted] if held != "gone" else [wanted]), metadata=scoped)
+        assert await refused(call) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_NOT_HELD")
 
 
 async def test_who_brings_no_token_gets_none(start_auth: Any) -> None:
@@ -101,12 +154,16 @@ async def test_who_brings_no_token_gets_none(start_auth: Any) -> None:
         )
 
 
-async def test_a_service_gets_a_token_of_its_role_for_its_secret(start_auth: Any) -> None:
+async def test_a_service_gets_a_token_of_its_account_for_its_secret(start_auth: Any) -> None:
     async with start_auth() as auth:
         made = await auth.tokens.ExchangeServiceCredential(EXCHANGE(service_account_id="deployer", secret=SECRET))
-        assert (made.subject, list(made.roles)) == ("serviceAccounts/deployer", ["service-deployer"])
+        assert (made.subject, list(made.scopes)) == ("serviceAccounts/deployer", [])
         assert made.expire_time.seconds - made.create_time.seconds == 3600
-        call = auth.tokens.CreateToken(CREATE(), metadata=bearer(made.access_token))
+        assert claims_of(made.access_token).keys() == {"iss", "aud", "sub", "jti", "iat", "exp"}
+        watch = auth.access.WatchPolicy(WATCH, metadata=bearer(made.access_token))
+        assert (await watch.read()).WhichOneof("change") is None
+        watch.cancel()
+        call = auth.roles.CreateRole(CREATE_ROLE, metadata=bearer(made.access_token))
         assert await refused(call) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_MISSING")
 
 
@@ -136,4 +193,4 @@ async def test_tokens_pass_a_verifier_that_follows_the_keys(start_auth: Any) -> 
             verifier.use(message.jwks)
             break
         watch.cancel()
-        assert verifier.verify(auth.admin_token()).roles == ("admin",)
+        assert verifier.verify(auth.admin_token()).subject == "users/admin"

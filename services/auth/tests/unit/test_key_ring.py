@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from kea_auth.domain.key_ring import MARGIN, KeyRing, Plan, State
+from kea_auth.domain.claims import LONGEST_TTL, MARGIN
+from kea_auth.domain.key_ring import MAX_KEYS, KeyRing, Plan, State
 from kea_auth.domain.signing_key import SigningKey, make_key
-from kea_auth.domain.tokens import LONGEST_TTL
 from kea_core.tokens import TokenVerifier
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,6 +46,30 @@ def test_a_retired_key_stays_until_its_longest_token_has_expired() -> None:
     assert ring.views(end)[1].expire_time == end
     assert ring.plan(end - timedelta(seconds=1), MONTH).remove == ()
     assert ring.plan(end, MONTH).remove == (first,)
+
+
+def test_a_retired_key_stays_until_the_last_api_key_that_it_signed_has_expired() -> None:
+    first, second, third = key(1, timedelta(0)), key(2, SECONDS_5), key(3, SECONDS_5 * 2)
+    end = START + timedelta(days=400)
+    ring = KeyRing([first, second, third], {first.kid: end, second.kid: START + SECONDS_5, third.kid: end})
+    of_tokens = START + SECONDS_5 * 2 + LONGEST_TTL + MARGIN
+    assert [view.expire_time for view in ring.views(of_tokens)] == [None, of_tokens, end + MARGIN]
+    assert ring.plan(of_tokens, MONTH * 100).remove == (second,)
+    assert ring.plan(end + MARGIN - timedelta(seconds=1), MONTH * 100).remove == (second,)
+    assert ring.plan(end + MARGIN, MONTH * 100).remove == (second, first)
+
+
+def test_no_key_is_made_where_there_is_no_room_and_the_one_that_signs_goes_on() -> None:
+    keys = [key(number, SECONDS_5 * number) for number in range(1, MAX_KEYS + 1)]
+    later = START + timedelta(days=300)
+    needed = {one.kid: START + timedelta(days=400) for one in keys}
+    full = KeyRing(keys, needed)
+    assert full.plan(later, MONTH) == Plan(make=False, remove=(), full=True)
+    assert full.active(later) == keys[-1]
+    # As soon as the last API key of one of them is revoked there is room.
+    room = KeyRing(keys, {kid: time for kid, time in needed.items() if kid != keys[3].kid})
+    assert room.plan(later, MONTH) == Plan(make=True, remove=(keys[3],))
+    assert not full.plan(START + SECONDS_5 * MAX_KEYS, MONTH).full
 
 
 def test_the_next_key_is_due_when_the_newest_is_old() -> None:

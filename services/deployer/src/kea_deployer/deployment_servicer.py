@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
+from kea_core.access import current_visible
 from kea_core.change_feed import Change, Synced
 from kea_core.idempotency import digest_of
 from kea_core.interceptors import Context
@@ -58,7 +59,8 @@ class DeploymentServicer(deployment_service_pb2_grpc.DeploymentServiceServicer):
         del context
         listing = f"deployments of {request.parent}"
         (project,) = parse_name(request.parent, "projects")
-        found, more = await self._deployments.list(project, read_page(listing, request.page_size, request.page_token))
+        page = read_page(listing, request.page_size, request.page_token, only=current_visible().names)
+        found, more = await self._deployments.list(project, page)
         return deployment_service_pb2.ListDeploymentsResponse(
             deployments=[deployment_to_proto(deployment) for deployment in found],
             next_page_token=page_token(listing, found[-1].name) if more else "",

@@ -10,18 +10,19 @@ from pathlib import Path
 
 from kea.deployer.v1 import build_service_pb2_grpc, deployment_service_pb2_grpc
 from kea.longrunning.v1 import operations_pb2_grpc
+from kea_core.audit_reporting import outbox_of, report_to
+from kea_core.authority import Authority
 from kea_core.background import repeat
 from kea_core.change_feed import ChangeFeed
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.clock import utc_now
 from kea_core.database import migrate, open_database
+from kea_core.following_auth import AuthFollower
 from kea_core.idempotency import SeenRequests
 from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, serve
 from kea_core.settings import Secret
-from kea_core.signing_keys import SigningKeyFollower
 from kea_core.tls import open_tls
-from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 from kea_deployer.build_servicer import BuildServicer
@@ -49,7 +50,7 @@ from kea_deployer.registry_client import RegistryClient
 from kea_deployer.settings import DeployerSettings
 from kea_deployer.store.build_store import SqlBuildStore
 from kea_deployer.store.deployment_store import SqlDeploymentStore
-from kea_deployer.store.tables import FEED, REQUESTS
+from kea_deployer.store.tables import AUDIT_EVENTS, FEED, REQUESTS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HOUSEKEEPING_SECONDS = 600.0
@@ -63,11 +64,12 @@ LOOK_SECONDS = 5.0
 async def run(
     settings: DeployerSettings, stop: asyncio.Event, ready: Callable[[], None], *, metrics: CollectorRegistry
 ) -> None:
-    """Runs the deployer until `stop`; calls `ready` once auth's keys are known and it serves."""
+    """Runs the deployer until `stop`; calls `ready` once auth's keys and policy are known and it serves."""
     tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     async with AsyncExitStack() as stack:
-        sessions = await stack.enter_async_context(open_database(settings.database))
+        outbox = outbox_of(AUDIT_EVENTS, settings.audit_address)
+        sessions = await stack.enter_async_context(open_database(settings.database, outbox=outbox))
         auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         tokens = ServiceTokens(auth, "deployer", Secret(settings.credential_file.read_text().strip()))
         channel = await stack.enter_async_context(open_channel(settings.registry_address, tokens, tls=tls))
@@ -87,27 +89,31 @@ async def run(
         deployments = Deployments(store, registry, check=opened.platform.check, wake=queue.wake, clock=utc_now)
         build_store = SqlBuildStore(sessions, requests)
         made = _Builds(settings, build_store, registry, workshop)
-        verifier = TokenVerifier()
-        keys = SigningKeyFollower(auth, verifier)
+        trusted = await stack.enter_async_context(open_channel(settings.auth_address, tokens, tls=tls))
+        authority = Authority()
+        of_auth = AuthFollower(auth, trusted, authority)
         services = _services(
             DeploymentServicer(deployments, store, opened.logs),
             made.servicer,
             OperationServicer(Operations(store, build_store, made.builds)),
         )
+        reports = report_to(settings.audit_address, "deployer", metrics, tls=tls, outbox=outbox, sessions=sessions)
+        tell = await stack.enter_async_context(reports)
         server = await stack.enter_async_context(
             serve(
                 settings.address,
                 services,
-                verifier=verifier,
+                authority=authority,
                 metrics=metrics,
                 drain=settings.drain,
                 tls=tls,
                 health_address=settings.health_address,
+                tell=tell,
             )
         )
 
         async def announce() -> None:
-            await keys.known.wait()
+            await of_auth.known.wait()
             await server.ready()
             ready()
 
@@ -124,7 +130,7 @@ async def run(
 
         async with asyncio.TaskGroup() as tasks:
             background = [
-                tasks.create_task(keys.run(), name="signing keys"),
+                tasks.create_task(of_auth.run(), name="auth"),
                 tasks.create_task(opened.act(act), name="acting"),
                 tasks.create_task(announce(), name="readiness"),
             ]

@@ -66,6 +66,8 @@ class DeployerSettings:
     """Size at which a replica's log is begun anew; as much again is kept of what came before."""
     max_body_bytes: int = 128 * MIB
     """Largest request a replica takes."""
+    audit_address: str = ""
+    """Where audit events are sent as OTLP: auth's own receiver or a company's collector. Empty: there are none."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
     and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import duration_pb2, timestamp_pb2
 from kea.common.v1 import condition_pb2
 from kea.deployer.v1 import deployment_pb2, pod_template_pb2
-from kea.router.v1 import endpoint_pb2
+from kea.router.v1 import endpoint_pb2, limits_pb2
 from kea_deployer.operator.conditions import Condition
 from kea_deployer.operator.decide_deployment import decide, decide_deletion
 from kea_deployer.operator.deployment_plan import (
@@ -232,16 +232,34 @@ def test_without_replicas_by_wish_the_endpoint_stays_and_is_idle() -> None:
 def test_who_may_call_and_for_how_long_is_changed_without_waiting_for_a_version() -> None:
     spec = DeploymentSpec(
         *("iris", "latest", "iris", 2),
-        allowed_roles=("viewer",),
         timeout=duration_pb2.Duration(seconds=5),
         retry=endpoint_pb2.Endpoint.RETRY_UNANSWERED,
     )
     there = Observed(endpoint(1), deployments=(deployment(1), deployment(2, State.STATE_CREATING)))
     (changed,) = plan(there, version(2), spec).actions
     assert isinstance(changed, UpdateEndpoint)
-    assert changed.paths == ("allowed_roles", "timeout", "retry")
+    assert changed.paths == ("timeout", "retry")
     assert changed.message.retry == endpoint_pb2.Endpoint.RETRY_UNANSWERED
     assert not changed.message.targets
+
+
+def test_limits_come_with_the_endpoint_and_are_put_right() -> None:
+    limits = limits_pb2.Limits(total=limits_pb2.RateLimit(requests=5))
+    spec = DeploymentSpec("iris", "latest", "iris", 2, limits=limits)
+    (made,) = plan(Observed(None, deployments=(deployment(1),)), spec=spec).actions
+    assert isinstance(made, CreateEndpoint)
+    assert made.message.limits == limits
+    (changed,) = plan(Observed(endpoint(1), deployments=(deployment(1),)), spec=spec).actions
+    assert isinstance(changed, UpdateEndpoint)
+    assert (changed.paths, changed.message.limits) == (("limits",), limits)
+    limited = endpoint(1)
+    limited.limits.CopyFrom(limits)
+    assert plan(Observed(limited, deployments=(deployment(1),)), spec=spec).actions == ()
+    (freed,) = plan(
+        Observed(limited, deployments=(deployment(1),)), spec=DeploymentSpec("iris", "latest", "iris", 2)
+    ).actions
+    assert isinstance(freed, UpdateEndpoint)
+    assert (freed.paths, freed.message.HasField("limits")) == (("limits",), False)
 
 
 def test_an_endpoint_of_a_project_the_namespace_was_in_goes_once_the_new_one_serves() -> None:

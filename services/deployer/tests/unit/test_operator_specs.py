@@ -136,9 +136,9 @@ def test_a_deployment_with_keas_fields() -> None:
             "modelName": "iris",
             "modelVersion": 3,
             "endpoint": "flowers",
-            "allowedRoles": ["viewer", "admin", "viewer"],
             "timeout": "1.5s",
             "retry": "Unanswered",
+            "limits": {"perConsumer": {"requests": 10, "period": "60s"}, "maxConcurrentRequests": 4},
             "podTemplate": {
                 "nodeSelector": {"disk": "ssd"},
                 "tolerations": [{"key": "gpu", "effect": "NoSchedule"}],
@@ -150,9 +150,11 @@ def test_a_deployment_with_keas_fields() -> None:
             "autoscaling": {"minReplicaCount": 2, "maxReplicaCount": 4, "targetCpuPercent": 70},
         },
     )
-    assert (spec.version, spec.endpoint, spec.allowed_roles) == ("3", "flowers", ("admin", "viewer"))
+    assert (spec.version, spec.endpoint) == ("3", "flowers")
     assert (spec.timeout.seconds, spec.timeout.nanos) == (1, 500_000_000)
     assert spec.retry == endpoint_pb2.Endpoint.RETRY_UNANSWERED
+    assert (spec.limits.per_consumer.requests, spec.limits.per_consumer.period.seconds) == (10, 60)
+    assert spec.limits.max_concurrent_requests == 4
     assert [entry.name for entry in spec.pod_template.environment] == ["MODE", "KEY"]
     assert spec.pod_template.environment[1].secret.key == "a"
     assert spec.autoscaling is not None
@@ -168,6 +170,7 @@ def test_a_deployment_with_keas_fields() -> None:
         ({"endpoint": "Iris"}, "spec.endpoint"),
         ({"timeout": "soon"}, "spec.timeout"),
         ({"retry": "Always"}, "spec.retry"),
+        ({"limits": {"total": 5}}, "spec.limits"),
         ({"podTemplate": {"nonsense": 1}}, "spec.podTemplate"),
         ({"autoscaling": {"minReplicaCount": 3, "maxReplicaCount": 2}}, "spec.autoscaling"),
         ({"replicas": 2, "autoscaling": {"minReplicaCount": 1, "maxReplicaCount": 2}}, "beside autoscaling"),

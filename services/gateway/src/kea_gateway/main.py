@@ -9,22 +9,23 @@ from contextlib import AsyncExitStack
 from grpc_health.v1 import health_pb2
 from kea_core.access import Authorization, declared
 from kea_core.access_log import AccessLog, CallMetrics
+from kea_core.authority import Authority
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.error_mapping import ErrorMapping
+from kea_core.following_auth import AuthFollower
+from kea_core.http_server import serve_http
 from kea_core.lifecycle import came_first
 from kea_core.server import serve_health
 from kea_core.settings import Secret
-from kea_core.signing_keys import SigningKeyFollower
 from kea_core.task_scope import TaskScope
 from kea_core.tls import open_tls
-from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
-from kea_gateway.http_server import serve_http
 from kea_gateway.inference_server import inference_handler
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.grpc_catalog import GrpcCatalog
 from kea_gateway.portal.reflection import build_reflection_server
+from kea_gateway.portal.visibility import visibility_by, visitor_by
 from kea_gateway.settings import GatewaySettings
 
 
@@ -40,9 +41,10 @@ async def run(
         deployer = await stack.enter_async_context(open_channel(settings.deployer_address, tokens, tls=tls))
         registry = await stack.enter_async_context(open_channel(settings.registry_address, tokens, tls=tls))
 
-        verifier = TokenVerifier()
-        keys = SigningKeyFollower(auth, verifier)
-        interceptors = (AccessLog(CallMetrics(metrics)), ErrorMapping(), Authorization(verifier, declared(())))
+        trusted = await stack.enter_async_context(open_channel(settings.auth_address, tokens, tls=tls))
+        authority = Authority()
+        of_auth = AuthFollower(auth, trusted, authority)
+        interceptors = (AccessLog(CallMetrics(metrics)), ErrorMapping(), Authorization(authority, declared(())))
         server, health = build_reflection_server(settings.grpc_address, interceptors=interceptors, tls=tls)
         server.add_generic_rpc_handlers((inference_handler(),))
         await health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -50,12 +52,15 @@ async def run(
         await server.start()
         stack.push_async_callback(server.stop, settings.drain.grace_seconds)
 
-        app = build_app(GrpcCatalog(router=router, deployer=deployer, registry=registry))
+        catalog = GrpcCatalog(router=router, deployer=deployer, registry=registry)
+        app = build_app(
+            catalog, visibility=visibility_by(authority), who=visitor_by(authority) if settings.login else None
+        )
         async with TaskScope() as tasks:
-            tasks.create_task(keys.run(), name="signing keys")
-            if not await came_first(keys.known, stop):
+            tasks.create_task(of_auth.run(), name="auth")
+            if not await came_first(of_auth.known, stop):
                 return
-            async with serve_http(app, settings.http_address, settings.drain.grace_seconds):
+            async with serve_http(app, settings.http_address, settings.drain.grace_seconds, name="portal"):
                 await health.set("", health_pb2.HealthCheckResponse.SERVING)
                 ready()
                 await stop.wait()

@@ -26,6 +26,8 @@ class GatewaySettings:
     """Where the router serves; endpoints are read there."""
     credential_file: Path
     """File with the secret of service account `portal`."""
+    login: bool = False
+    """Whether people can log in at `/login`, so that pages say who has, and lead there."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
     and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
 from kea.registry.v1 import model_version_pb2, model_version_service_pb2, model_version_service_pb2_grpc
-from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
+from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc, limits_pb2
 from kea_gateway.portal import grpc_catalog
 from kea_gateway.portal.catalog import CatalogUnavailableError, ServedTarget
 from kea_gateway.portal.grpc_catalog import GrpcCatalog
@@ -94,7 +94,10 @@ def world() -> World:
         endpoint_pb2.Target(deployment=f"{PROJECT}/deployments/iris-2", weight=9000),
     ]
     iris = endpoint_pb2.Endpoint(
-        name=f"{PROJECT}/endpoints/iris", state=endpoint_pb2.Endpoint.STATE_ACTIVE, targets=targets
+        name=f"{PROJECT}/endpoints/iris",
+        state=endpoint_pb2.Endpoint.STATE_ACTIVE,
+        targets=targets,
+        limits=limits_pb2.Limits(max_concurrent_requests=4),
     )
     lost = endpoint_pb2.Endpoint(
         name=f"{PROJECT}/endpoints/lost",
@@ -135,6 +138,7 @@ async def test_the_target_with_most_weight_tells_the_version(catalog: GrpcCatalo
     )
     assert model.signature == IRIS.signature
     assert model.targets == (ServedTarget("iris-1", 1, 1000), ServedTarget("iris-2", 2, 9000))
+    assert model.limits == ("4 in progress at once",)
 
 
 async def test_all_pages_of_endpoints_are_read(catalog: GrpcCatalog) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
 import pytest
+from kea_core.policy import Binding, Policy
+from kea_core.testing.tokens import TEST_BINDINGS, known_authority, make_token
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.memory_catalog import MemoryCatalog
+from kea_gateway.portal.visibility import visibility_by
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from portal_models import IRIS
 
@@ -91,6 +95,17 @@ async def test_an_unchanged_document_is_not_sent_again(client: httpx.AsyncClient
     assert changed.json()["info"]["version"] == "4"
 
 
+async def test_the_limits_of_an_endpoint_are_shown(client: httpx.AsyncClient, catalog: MemoryCatalog) -> None:
+    assert "Limits" not in (await client.get("/models/iris/docs")).text
+    catalog.put(replace(IRIS, limits=("10 per minute of each caller",)))
+    page = (await client.get("/models/iris/docs")).text
+    assert "<li>10 per minute of each caller</li>" in page
+    document = (await client.get("/models/iris/openapi.json")).json()
+    assert document["info"]["x-kea-limits"] == ["10 per minute of each caller"]
+    listed = (await client.get("/models")).json()["models"]
+    assert [entry["limits"] for entry in listed if entry["name"] == "iris"] == [["10 per minute of each caller"]]
+
+
 async def test_what_is_missing_is_shown(client: httpx.AsyncClient) -> None:
     page = (await client.get("/models/grades/docs")).text
     assert "These docs are incomplete" in page
@@ -162,3 +177,26 @@ async def test_names_and_texts_of_models_are_escaped(client: httpx.AsyncClient, 
     catalog.put(replace(IRIS, description='<img src="x" onerror="y">'))
     for path in ("/docs", "/models/iris/docs"):
         assert '<img src="x"' not in (await client.get(path)).text
+
+
+@pytest.mark.parametrize(
+    ("token", "seen"),
+    [
+        (lambda: make_token("consumer"), ["grades", "iris", "lost"]),
+        (lambda: make_token(subject="users/bob"), ["iris"]),
+        (lambda: make_token(subject="users/bob", jti="revoked"), []),
+        (make_token, []),
+        (lambda: "nonsense", []),
+        (lambda: "", []),
+    ],
+)
+async def test_the_list_for_programs_shows_what_the_caller_may_call(
+    catalog: MemoryCatalog, token: Callable[[], str], seen: list[str]
+) -> None:
+    method = Binding("users/bob", "consumer", "projects/default/endpoints/iris/methods/predict", "bindings/b")
+    policy = Policy(bindings={**TEST_BINDINGS, "bindings/b": method}, revoked=frozenset({"revoked"}))
+    app = build_app(catalog, visibility=visibility_by(known_authority(policy)))
+    headers = {"authorization": f"Bearer {token()}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        listed = (await client.get("/models", headers=headers)).json()["models"]
+    assert sorted(model["name"] for model in listed) == seen

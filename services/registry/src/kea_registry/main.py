@@ -9,17 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from kea.registry.v1 import model_service_pb2_grpc, model_version_service_pb2_grpc
+from kea_core.audit_reporting import outbox_of, report_to
+from kea_core.authority import Authority
 from kea_core.background import repeat
 from kea_core.change_feed import ChangeFeed
-from kea_core.client import open_channel
+from kea_core.client import ServiceTokens, open_channel
 from kea_core.clock import Clock, utc_now
 from kea_core.database import Sessions, migrate, open_database
+from kea_core.following_auth import AuthFollower
 from kea_core.idempotency import SeenRequests
 from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, serve
-from kea_core.signing_keys import SigningKeyFollower
+from kea_core.settings import Secret
 from kea_core.tls import open_tls
-from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 from kea_registry.domain.archives import Archives
@@ -32,7 +34,7 @@ from kea_registry.settings import RegistrySettings
 from kea_registry.store.archive_ledger import SqlArchiveLedger
 from kea_registry.store.artifact_store import FsspecArtifacts
 from kea_registry.store.storage import SqlStorage
-from kea_registry.store.tables import FEED, REQUESTS
+from kea_registry.store.tables import AUDIT_EVENTS, FEED, REQUESTS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FORGET_SECONDS = 3600.0
@@ -47,29 +49,36 @@ async def run(
     metrics: CollectorRegistry,
     clock: Clock = utc_now,
 ) -> None:
-    """Runs the registry until `stop` is set; calls `ready()` once auth's keys are known and it serves."""
+    """Runs the registry until `stop` is set; calls `ready()` once auth's keys and policy are known and it serves."""
     tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     artifacts = FsspecArtifacts(settings.artifacts_url)
     await artifacts.open()
     async with AsyncExitStack() as stack:
-        sessions = await stack.enter_async_context(open_database(settings.database))
+        outbox = outbox_of(AUDIT_EVENTS, settings.audit_address)
+        sessions = await stack.enter_async_context(open_database(settings.database, outbox=outbox))
         auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
-        verifier = TokenVerifier()
-        follower = SigningKeyFollower(auth, verifier)
+        secret = Secret(settings.credential_file.read_text().strip())
+        tokens = ServiceTokens(auth, "registry", secret)
+        trusted = await stack.enter_async_context(open_channel(settings.auth_address, tokens, tls=tls))
+        authority = Authority()
+        follower = AuthFollower(auth, trusted, authority)
         feed = ChangeFeed(sessions, FEED, clock=clock)
         ledger = SqlArchiveLedger(sessions, clock=clock)
         archives = Archives(ledger, artifacts, orphan_age=timedelta(seconds=settings.orphan_age_seconds), clock=clock)
         services = _services(settings, sessions, feed, artifacts, ledger, archives, clock)
+        reports = report_to(settings.audit_address, "registry", metrics, tls=tls, outbox=outbox, sessions=sessions)
+        tell = await stack.enter_async_context(reports)
         server = await stack.enter_async_context(
             serve(
                 settings.address,
                 services,
-                verifier=verifier,
+                authority=authority,
                 metrics=metrics,
                 drain=settings.drain,
                 tls=tls,
                 health_address=settings.health_address,
+                tell=tell,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf import empty_pb2
 from kea.registry.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
+from kea_core.access import current_visible
 from kea_core.clock import Clock
 from kea_core.idempotency import digest_of
 from kea_core.interceptors import Context
@@ -45,7 +46,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         del context
         (project,) = parse_name(request.parent, "projects")
         listing = f"models of {request.parent}"
-        models, more = await self._models.page(project, read_page(listing, request.page_size, request.page_token))
+        page = read_page(listing, request.page_size, request.page_token, only=current_visible().names)
+        models, more = await self._models.page(project, page)
         return model_service_pb2.ListModelsResponse(
             models=[convert.model_to_proto(model) for model in models],
             next_page_token=page_token(listing, more) if more else "",

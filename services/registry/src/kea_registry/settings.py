@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, SettingsError
@@ -17,7 +18,9 @@ class RegistrySettings:
     address: str
     """Where it serves gRPC: `unix:PATH` or `HOST:PORT`."""
     auth_address: str
-    """Where auth serves, whose keys verify tokens."""
+    """Where auth serves, whose keys verify tokens and whose policy says what they may do."""
+    credential_file: Path
+    """File with the secret of service account `registry`."""
     database: DatabaseSettings
     """Where it keeps models and versions."""
     artifacts_url: str
@@ -28,6 +31,8 @@ class RegistrySettings:
     """How long something half-done is left alone: an upload that does not write for so long is taken for dead."""
     sweep_seconds: float = 600.0
     """How often it looks for what dead uploads left behind."""
+    audit_address: str = ""
+    """Where audit events are sent as OTLP: auth's own receiver or a company's collector. Empty: there are none."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
     and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""

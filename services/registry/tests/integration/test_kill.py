@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kea.registry.v1 import model_version_service_pb2, model_version_service_pb2_grpc
 from kea_core.client import open_channel
 from kea_core.database import DatabaseSettings
+from kea_core.testing.tokens import make_token
 
 KIND = model_version_service_pb2.UploadModelVersionRequest
 
@@ -24,7 +25,10 @@ async def process(
     database: DatabaseSettings, sockets: Path, artifacts: Path
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KEA_")}
+    credential = sockets / "credential"
+    credential.write_text("s" * 48)
     settings = {
+        "KEA_REGISTRY_CREDENTIAL_FILE": str(credential),
         "KEA_REGISTRY_ADDRESS": f"unix:{sockets}/registry.sock",
         "KEA_REGISTRY_AUTH_ADDRESS": f"unix:{sockets}/auth.sock",
         "KEA_REGISTRY_DATABASE_URL": database.url,
@@ -63,10 +67,10 @@ async def test_a_killed_registry_leaves_no_version_or_a_whole_one(
     artifacts = tmp_path / "artifacts"
     chance = random.Random(4)  # noqa: S311 - moments of death, not secrets
     archives = [helpers.pack({"model.joblib": bytes([n]) * 200_000}) for n in range(4)]
-    async with asyncio.timeout(100), start_auth() as auth:
+    async with asyncio.timeout(100), start_auth():
 
         async def tokens() -> str:
-            return auth.token()
+            return make_token("admin", subject="users/admin")
 
         async def upload(stub: Any, archive: bytes) -> None:
             header = model_version_service_pb2.UploadModelVersionHeader(

@@ -7,6 +7,7 @@ from kea_registry.settings import PREFIX, RegistrySettings
 NEEDED = {
     "KEA_REGISTRY_ADDRESS": "unix:/run/registry.sock",
     "KEA_REGISTRY_AUTH_ADDRESS": "unix:/run/auth.sock",
+    "KEA_REGISTRY_CREDENTIAL_FILE": "/run/secrets/registry",
     "KEA_REGISTRY_DATABASE_URL": "sqlite:////data/registry.db",
     "KEA_REGISTRY_ARTIFACTS_URL": "/data/artifacts",
 }

@@ -17,6 +17,7 @@ from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.endpoint_status import Condition, EndpointState, EndpointStatus
 from kea_router.domain.endpoints import Wanted
 from kea_router.domain.revision import EndpointRevision, Served
+from kea_router.limits_convert import limits_from_proto, limits_to_proto
 from kea_router.translate.clusters import address_of
 
 STATES = {
@@ -55,13 +56,13 @@ def endpoint_to_proto(endpoint: Endpoint, status: EndpointStatus) -> endpoint_pb
     message = endpoint_pb2.Endpoint(
         name=endpoint.name,
         targets=[endpoint_pb2.Target(deployment=t.deployment, weight=t.weight) for t in endpoint.targets],
-        allowed_roles=endpoint.allowed_roles,
         state=STATES[status.state],
         reconciling=status.reconciling,
         conditions=[_condition(condition) for condition in status.conditions],
         etag=endpoint.etag,
         managed_by=endpoint.managed_by,
         retry=RETRIES[endpoint.retry],
+        limits=limits_to_proto(endpoint.limits),
     )
     message.create_time.FromDatetime(endpoint.create_time)
     message.update_time.FromDatetime(endpoint.update_time)
@@ -71,12 +72,16 @@ def endpoint_to_proto(endpoint: Endpoint, status: EndpointStatus) -> endpoint_pb
 
 
 def wanted_from_proto(message: endpoint_pb2.Endpoint) -> Wanted:
-    """Returns what a caller wants of an endpoint."""
+    """Returns what a caller wants of an endpoint.
+
+    Raises:
+        LimitInvalid: a limit's period is not one of whole seconds.
+    """
     return Wanted(
         targets=tuple(Target(target.deployment, target.weight) for target in message.targets),
-        allowed_roles=tuple(sorted(set(message.allowed_roles))),
         timeout_seconds=_seconds(message.timeout),
         retry=WANTED_RETRIES.get(message.retry),
+        limits=limits_from_proto(message.limits, "endpoint.limits"),
     )
 
 

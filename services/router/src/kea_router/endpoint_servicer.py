@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2
 from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
+from kea_core.access import current_visible
 from kea_core.change_feed import Change, Synced
 from kea_core.idempotency import digest_of
 from kea_core.pages import page_token, read_page
@@ -67,7 +68,8 @@ class EndpointServicer(endpoint_service_pb2_grpc.EndpointServiceServicer):
         del context
         listing = f"endpoints of {request.parent}"
         (project,) = parse_name(request.parent, "projects")
-        found, more = await self._endpoints.list(project, read_page(listing, request.page_size, request.page_token))
+        page = read_page(listing, request.page_size, request.page_token, only=current_visible().names)
+        found, more = await self._endpoints.list(project, page)
         return endpoint_service_pb2.ListEndpointsResponse(
             endpoints=[self._message(endpoint) for endpoint in found],
             next_page_token=page_token(listing, found[-1].name) if more else "",

@@ -1,4 +1,4 @@
-"""Following our own endpoints and the deployer's deployments."""
+"""Following our own endpoints and limits, and the deployer's deployments."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 
 import grpc
 from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_service_pb2_grpc
-from kea_core.change_feed import Change
+from kea_core.change_feed import Change, Synced
 from kea_core.errors import RevisionExpired
 from kea_core.watching import follow
 
 from kea_router.convert import DeploymentUnreadable, deployment_from_proto
 from kea_router.domain.endpoints import Endpoints
 from kea_router.domain.ports import EndpointStore
+from kea_router.domain.project_limits import LimitsOfProjects, ProjectLimitsStore
 from kea_router.publication import World
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,28 @@ async def follow_endpoints(store: EndpointStore, endpoints: Endpoints, world: Wo
             world.doubt_endpoints()
         except Exception:
             log.exception("endpoints are not followed; tried again", extra={"revision": revision})
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def follow_project_limits(store: ProjectLimitsStore, limits: LimitsOfProjects, world: World) -> None:
+    """Keeps the world's limits of projects as the store has them; while the database is away the last ones stay.
+
+    They are few, and the gateway takes them as a whole: after each change all are read.
+    """
+    revision, stale = 0, True
+    while True:
+        try:
+            async for change in store.watch(revision):
+                stale = stale or isinstance(change, Change)
+                if stale and isinstance(change, Synced):
+                    world.set_project_limits(await limits.all())
+                    stale = False
+                revision = change.revision
+        except RevisionExpired:
+            revision, stale = 0, True
+        except Exception:
+            log.exception("limits of projects are not followed; tried again", extra={"revision": revision})
+            stale = True
             await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -9,31 +9,35 @@ from pathlib import Path
 
 import grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
-from kea.router.v1 import data_plane_service_pb2_grpc, endpoint_service_pb2_grpc
+from kea.router.v1 import data_plane_service_pb2_grpc, endpoint_service_pb2_grpc, limits_service_pb2_grpc
+from kea_core.audit_reporting import outbox_of, report_to
+from kea_core.authority import Authority
 from kea_core.background import repeat
 from kea_core.change_feed import ChangeFeed
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.clock import utc_now
 from kea_core.database import migrate, open_database
+from kea_core.following_auth import AuthFollower
 from kea_core.idempotency import SeenRequests
 from kea_core.lifecycle import cancel_after
 from kea_core.server import ServedService, listen, serve
 from kea_core.settings import Secret
-from kea_core.signing_keys import SigningKeyFollower
 from kea_core.tls import Tls, open_tls
-from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 from kea_router.data_plane_servicer import DataPlaneServicer
 from kea_router.domain.endpoints import Endpoints
+from kea_router.domain.project_limits import LimitsOfProjects
 from kea_router.domain.revisions import Revisions
 from kea_router.endpoint_servicer import EndpointServicer
-from kea_router.following import follow_deployments, follow_endpoints
+from kea_router.following import follow_deployments, follow_endpoints, follow_project_limits
+from kea_router.limits_servicer import LimitsServicer
 from kea_router.publication import World
 from kea_router.recording import Recorder
 from kea_router.settings import RouterSettings
 from kea_router.store.endpoint_store import SqlEndpointStore
-from kea_router.store.tables import FEED, REQUESTS
+from kea_router.store.limits_store import SqlProjectLimitsStore
+from kea_router.store.tables import AUDIT_EVENTS, FEED, REQUESTS
 from kea_router.translate.management_routes import Backends
 from kea_router.xds.ads import AggregatedDiscoveryServicer
 from kea_router.xds.publisher import PublicationMetrics, Publisher
@@ -62,7 +66,8 @@ async def run(
     tls = open_tls(settings.tls_directory)
     await migrate(settings.database, MIGRATIONS)
     async with AsyncExitStack() as stack:
-        sessions = await stack.enter_async_context(open_database(settings.database))
+        outbox = outbox_of(AUDIT_EVENTS, settings.audit_address)
+        sessions = await stack.enter_async_context(open_database(settings.database, outbox=outbox))
         auth = await stack.enter_async_context(open_channel(settings.auth_address, tls=tls))
         secret = Secret(settings.credential_file.read_text().strip())
         tokens = ServiceTokens(auth, "router", secret)
@@ -71,29 +76,40 @@ async def run(
         feed = ChangeFeed(sessions, FEED)
         store = SqlEndpointStore(sessions, feed, SeenRequests(REQUESTS))
         endpoints = Endpoints(store, clock=utc_now)
+        limits_store = SqlProjectLimitsStore(sessions, feed)
+        limits = LimitsOfProjects(limits_store, clock=utc_now)
         publisher = Publisher(PublicationMetrics(metrics))
         revisions = Revisions(store, clock=utc_now)
         recorder = Recorder(revisions)
-        world = World(publisher, backends_of(settings), recorder.notice)
-        verifier = TokenVerifier()
-        keys = SigningKeyFollower(auth, verifier, world.set_keys)
+        world = World(publisher, backends_of(settings), recorder.notice, private_docs=settings.private_docs)
+        authority = Authority()
+        trusted = await stack.enter_async_context(open_channel(settings.auth_address, tokens, tls=tls))
+        follower = AuthFollower(auth, trusted, authority, keys_changed=world.set_keys, policy_changed=world.set_policy)
 
         await stack.enter_async_context(serve_xds(settings.xds_address, publisher, tls))
+        reports = report_to(settings.audit_address, "router", metrics, tls=tls, outbox=outbox, sessions=sessions)
+        tell = await stack.enter_async_context(reports)
         server = await stack.enter_async_context(
             serve(
                 settings.address,
-                _services(EndpointServicer(endpoints, revisions, store, world.status), DataPlaneServicer(publisher)),
-                verifier=verifier,
+                _services(
+                    EndpointServicer(endpoints, revisions, store, world.status),
+                    DataPlaneServicer(publisher),
+                    LimitsServicer(limits),
+                ),
+                authority=authority,
                 metrics=metrics,
                 drain=settings.drain,
                 tls=tls,
                 health_address=settings.health_address,
+                tell=tell,
             )
         )
         async with asyncio.TaskGroup() as tasks:
             background = [
-                tasks.create_task(keys.run(), name="signing keys"),
+                tasks.create_task(follower.run(), name="auth"),
                 tasks.create_task(follow_endpoints(store, endpoints, world), name="endpoints"),
+                tasks.create_task(follow_project_limits(limits_store, limits, world), name="limits of projects"),
                 tasks.create_task(follow_deployments(deployer, world), name="deployments"),
                 tasks.create_task(world.publish_forever(), name="publication"),
                 tasks.create_task(recorder.run(world.serving), name="revisions"),
@@ -122,7 +138,9 @@ async def serve_xds(address: str, publisher: Publisher, tls: Tls | None) -> Asyn
         await server.stop(XDS_GRACE_SECONDS)
 
 
-def _services(endpoints: EndpointServicer, data_plane: DataPlaneServicer) -> list[ServedService]:
+def _services(
+    endpoints: EndpointServicer, data_plane: DataPlaneServicer, limits: LimitsServicer
+) -> list[ServedService]:
     return [
         ServedService(
             "kea.router.v1.EndpointService",
@@ -131,6 +149,10 @@ def _services(endpoints: EndpointServicer, data_plane: DataPlaneServicer) -> lis
         ServedService(
             "kea.router.v1.DataPlaneService",
             lambda server: data_plane_service_pb2_grpc.add_DataPlaneServiceServicer_to_server(data_plane, server),
+        ),
+        ServedService(
+            "kea.router.v1.LimitsService",
+            lambda server: limits_service_pb2_grpc.add_LimitsServiceServicer_to_server(limits, server),
         ),
     ]
 
@@ -144,5 +166,6 @@ def backends_of(settings: RouterSettings) -> Backends:
         router=settings.public_address or settings.address,
         portal_http=settings.portal_http_address,
         portal_grpc=settings.portal_grpc_address,
+        auth_http=settings.auth_http_address,
         tls=bool(settings.tls_directory),
     )

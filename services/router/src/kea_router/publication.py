@@ -1,21 +1,30 @@
-"""From changes of endpoints, deployments and keys to what is published. Changes in quick succession go out as one."""
+"""From changes of endpoints, deployments, keys and policy to what is published.
+
+Changes in quick succession go out as one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+from kea_core.policy import Policy
 
 from kea_router.domain.deployment import Deployment
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.endpoint_status import EndpointStatus, Publication, status_of
+from kea_router.domain.invokers import Invokers
+from kea_router.domain.limits import ProjectLimits
 from kea_router.domain.revision import Served, served_by
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
 from kea_router.translate.endpoint_routes import endpoint_resources
+from kea_router.translate.limits import project_limits_filter
 from kea_router.translate.management_routes import Backends, management_resources
 from kea_router.translate.policy import PolicyMissingError
+from kea_router.translate.revocations import revocation_filter
 from kea_router.xds.publisher import Publisher
 from kea_router.xds.resource import CLUSTER, ENDPOINTS, ROUTES, SCOPE, Key, Resource
 from kea_router.xds.snapshot import Delta, InconsistentError
@@ -37,9 +46,13 @@ class World:
         publisher: takes what is to be published.
         backends: where Envoy sends what is for no model.
         changed: told of each endpoint of which something has changed.
+        private_docs: whether the docs need a token.
     """
 
-    def __init__(self, publisher: Publisher, backends: Backends, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, publisher: Publisher, backends: Backends, changed: Callable[[str], None], *, private_docs: bool = False
+    ) -> None:
+        self._private_docs = private_docs
         self._publisher = publisher
         self._tell = changed
         self._backends = backends
@@ -51,6 +64,11 @@ class World:
         """Endpoints by the deployments they lead to; none without."""
         self._jwks = ""
         self._dirty_keys = False
+        self._policy: Policy | None = None
+        self._invokers = Invokers(Policy())
+        self._dirty_revocations = False
+        self._project_limits: Sequence[ProjectLimits] | None = None
+        self._dirty_project_limits = False
         self._dirty_endpoints: set[str] = set()
         self._dirty_deployments: set[str] = set()
         self._withheld = ""
@@ -58,7 +76,7 @@ class World:
         self._endpoints_known = asyncio.Event()
         self._deployments_known = asyncio.Event()
         self.published = asyncio.Event()
-        """Set once the first configuration, with keys and all endpoints, is published."""
+        """Set once the first configuration, with keys, policy and all endpoints, is published."""
 
     def set_endpoint(self, name: str, endpoint: Endpoint | None) -> None:
         """Takes an endpoint as it is now; None where it is gone."""
@@ -124,6 +142,27 @@ class World:
         self._dirty_keys = True
         self._changed.set()
 
+    def set_policy(self, policy: Policy) -> None:
+        """Takes auth's policy."""
+        before, self._policy = self._policy, policy
+        if before is None or before.revoked != policy.revoked:
+            self._dirty_revocations = True
+        if before is None or (before.roles, before.bindings) != (policy.roles, policy.bindings):
+            invokers = Invokers(policy)
+            differing = {name for name in self._endpoints if invokers.of(name) != self._invokers.of(name)}
+            self._invokers = invokers
+            self._dirty_endpoints |= differing
+            for name in differing:
+                self._tell(name)
+        self._changed.set()
+
+    def set_project_limits(self, limits: Sequence[ProjectLimits]) -> None:
+        """Takes the limits of all projects that have any."""
+        if limits != self._project_limits:
+            self._project_limits = limits
+            self._dirty_project_limits = True
+            self._changed.set()
+
     def status(self, endpoint: Endpoint) -> EndpointStatus:
         """Returns how an endpoint is doing."""
         keys = list(_keys(endpoint))
@@ -146,13 +185,14 @@ class World:
         return self._dirty_deployments.isdisjoint(target.deployment for target in endpoint.targets)
 
     async def publish_forever(self) -> None:
-        """Publishes what changes. The first publication is whole: it waits for keys, endpoints and deployments."""
+        """Publishes what changes. The first one is whole: it waits until something is known of everything there is."""
         await self._endpoints_known.wait()
         await self._deployments_known.wait()
         while True:
             await self._changed.wait()
             await self._quiet()
-            if self._jwks and not self.publish():
+            known = self._jwks and self._policy is not None and self._project_limits is not None
+            if known and not self.publish():
                 await self._pause()
 
     async def _quiet(self) -> None:
@@ -183,7 +223,7 @@ class World:
             self._withheld = str(error)
             return False
         self._withheld = ""
-        self._dirty_keys = False
+        self._dirty_keys = self._dirty_revocations = self._dirty_project_limits = False
         self._dirty_deployments.clear()
         self._dirty_endpoints.clear()
         self.published.set()
@@ -195,7 +235,11 @@ class World:
         if not self.published.is_set():
             upserted += management_resources(self._backends)
         if self._dirty_keys:
-            upserted.append(jwt_filter(self._jwks))
+            upserted.append(jwt_filter(self._jwks, private_docs=self._private_docs))
+        if self._policy is not None and self._dirty_revocations:
+            upserted.append(revocation_filter(self._policy.revoked))
+        if self._project_limits is not None and self._dirty_project_limits:
+            upserted.append(project_limits_filter(self._project_limits))
         for name in sorted(self._dirty_deployments):
             if name in self._users:
                 upserted += deployment_clusters(name)
@@ -205,7 +249,7 @@ class World:
         for name in sorted(self._dirty_endpoints):
             endpoint = self._endpoints.get(name)
             if endpoint is not None:
-                upserted += endpoint_resources(endpoint, self._deployments)
+                upserted += endpoint_resources(endpoint, self._deployments, self._invokers.of(name))
             else:
                 removed += [Key(SCOPE, name), Key(ROUTES, name)]
         return Delta(tuple(upserted), tuple(removed))

@@ -34,6 +34,12 @@ class RouterSettings:
     """Where endpoints are kept."""
     credential_file: Path
     """File with the secret of service account `router`."""
+    auth_http_address: str = ""
+    """Where Envoy sends people who log in. Empty: nowhere."""
+    private_docs: bool = False
+    """Whether the docs need a session, too."""
+    audit_address: str = ""
+    """Where audit events are sent as OTLP: auth's own receiver or a company's collector. Empty: there are none."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
     and calls `HOST:PORT` by mutual TLS, xDS included, and has Envoy do the same. Empty: in plaintext."""

@@ -41,13 +41,13 @@ def update(endpoint: endpoint_pb2.Endpoint, *paths: str, **rest: Any) -> endpoin
 
 async def test_an_endpoint_is_made_once(start_router: Any, helpers: Any) -> None:
     async with start_router() as router:
-        wanted = {"allowed_roles": ["ops", "admin"], "timeout": duration_pb2.Duration(seconds=2)}
+        wanted = {"timeout": duration_pb2.Duration(seconds=2)}
         shown = await router.endpoints.CreateEndpoint(create(endpoint=wanted, validate_only=True))
         assert shown.name == NAME
         assert await helpers.refused(router.endpoints.GetEndpoint(GET(name=NAME))) == MISSING
         made = await router.endpoints.CreateEndpoint(create(endpoint=wanted))
         assert (made.name, list(made.targets)) == (NAME, targets(v1=10_000))
-        assert (list(made.allowed_roles), made.timeout.seconds) == (["admin", "ops"], 2)
+        assert made.timeout.seconds == 2
         assert made.etag
         assert made.create_time == made.update_time
         assert made.state == endpoint_pb2.Endpoint.STATE_UNAVAILABLE
@@ -66,7 +66,8 @@ async def test_what_is_retried_is_said_kept_and_taken_back(start_router: Any) ->
             update(endpoint_pb2.Endpoint(name=NAME, retry=RETRY.RETRY_UNANSWERED))
         )
         assert (changed.retry, list(changed.targets)) == (RETRY.RETRY_UNANSWERED, targets(v1=10_000))
-        kept = await router.endpoints.UpdateEndpoint(update(endpoint_pb2.Endpoint(name=NAME, allowed_roles=["ops"])))
+        slow = endpoint_pb2.Endpoint(name=NAME, timeout=duration_pb2.Duration(seconds=9))
+        kept = await router.endpoints.UpdateEndpoint(update(slow))
         assert kept.retry == RETRY.RETRY_UNANSWERED
         back = await router.endpoints.UpdateEndpoint(update(endpoint_pb2.Endpoint(name=NAME), "retry"))
         assert back.retry == RETRY.RETRY_UNSENT
@@ -103,7 +104,6 @@ async def test_the_same_request_again_gives_the_same_endpoint(start_router: Any,
         (create(targets=targets(v1=10_001, v2=-1)), "FIELD_OUT_OF_BOUNDS"),
         (create("Iris"), "FIELD_OUT_OF_BOUNDS"),
         (create(parent="default"), "FIELD_OUT_OF_BOUNDS"),
-        (create(endpoint={"allowed_roles": ["no role"]}), "FIELD_OUT_OF_BOUNDS"),
         (create(request_id="short"), "FIELD_OUT_OF_BOUNDS"),
     ],
 )
@@ -148,20 +148,20 @@ async def test_endpoints_are_listed_by_name_in_pages(start_router: Any, helpers:
 
 async def test_an_update_changes_what_its_mask_names(start_router: Any, helpers: Any) -> None:
     async with start_router() as router:
-        made = await router.endpoints.CreateEndpoint(create(endpoint={"allowed_roles": ["ops"]}))
+        made = await router.endpoints.CreateEndpoint(create(endpoint={"timeout": duration_pb2.Duration(seconds=9)}))
         wanted = endpoint_pb2.Endpoint(name=NAME, targets=targets(v1=1_000, v2=9_000), etag=made.etag)
         shown = await router.endpoints.UpdateEndpoint(update(wanted, "targets", validate_only=True))
         assert list(shown.targets) == list(wanted.targets)
         assert await router.endpoints.GetEndpoint(GET(name=NAME)) == made
         changed = await router.endpoints.UpdateEndpoint(update(wanted, "targets"))
-        assert (list(changed.targets), list(changed.allowed_roles)) == (list(wanted.targets), ["ops"])
+        assert (list(changed.targets), changed.timeout.seconds) == (list(wanted.targets), 9)
         assert changed.etag != made.etag
         assert changed.create_time == made.create_time
         assert await helpers.refused(router.endpoints.UpdateEndpoint(update(wanted, "targets"))) == STALE
         # What a mask does not name need not be said, though an endpoint cannot be without it.
         reset = endpoint_pb2.Endpoint(name=NAME)
-        changed = await router.endpoints.UpdateEndpoint(update(reset, "allowed_roles"))
-        assert (list(changed.targets), list(changed.allowed_roles)) == (list(wanted.targets), [])
+        changed = await router.endpoints.UpdateEndpoint(update(reset, "timeout"))
+        assert (list(changed.targets), changed.timeout.seconds) == (list(wanted.targets), 0)
         slow = endpoint_pb2.Endpoint(name=NAME, timeout=duration_pb2.Duration(seconds=5))
         changed = await router.endpoints.UpdateEndpoint(update(slow))
         assert (list(changed.targets), changed.timeout.seconds) == (list(wanted.targets), 5)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
+from google.protobuf import duration_pb2
 from kea.router.v1 import endpoint_pb2, endpoint_service_pb2
 
 OPERATOR = "serviceAccounts/operator"
@@ -23,7 +24,7 @@ def create(managed_by: str = "") -> endpoint_service_pb2.CreateEndpointRequest:
 
 def update() -> endpoint_service_pb2.UpdateEndpointRequest:
     return endpoint_service_pb2.UpdateEndpointRequest(
-        endpoint=endpoint_pb2.Endpoint(name=NAME, allowed_roles=["viewer"])
+        endpoint=endpoint_pb2.Endpoint(name=NAME, timeout=duration_pb2.Duration(seconds=9))
     )
 
 
@@ -36,7 +37,7 @@ async def test_what_a_resource_manages_only_the_operator_changes(start_router: A
         found = await admin.endpoints.GetEndpoint(GET(name=NAME))
         assert (found.managed_by, found.etag) == (RESOURCE, made.etag)
         changed = await operator.endpoints.UpdateEndpoint(update())
-        assert (changed.managed_by, list(changed.allowed_roles)) == (RESOURCE, ["viewer"])
+        assert (changed.managed_by, changed.timeout.seconds) == (RESOURCE, 9)
         await operator.endpoints.DeleteEndpoint(DELETE(name=NAME))
 
 
@@ -45,7 +46,7 @@ async def test_the_operator_changes_nothing_that_people_made(start_router: Any, 
         await admin.endpoints.CreateEndpoint(create())
         assert await helpers.refused(operator.endpoints.UpdateEndpoint(update())) == NOT_MANAGED
         assert await helpers.refused(operator.endpoints.DeleteEndpoint(DELETE(name=NAME))) == NOT_MANAGED
-        assert not (await admin.endpoints.GetEndpoint(GET(name=NAME))).allowed_roles
+        assert not (await admin.endpoints.GetEndpoint(GET(name=NAME))).timeout.seconds
 
 
 async def test_nobody_else_says_that_a_resource_manages_an_endpoint(start_router: Any, helpers: Any) -> None:

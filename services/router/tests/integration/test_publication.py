@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import duration_pb2
 from kea.router.v1 import data_plane_service_pb2, endpoint_pb2, endpoint_service_pb2
 from kea_router.xds.resource import CLUSTER, ENDPOINTS, ROUTES, SCOPE
 
@@ -21,16 +22,20 @@ ACTIVE = endpoint_pb2.Endpoint.STATE_ACTIVE
 UNAVAILABLE = endpoint_pb2.Endpoint.STATE_UNAVAILABLE
 
 
-def wanted(*roles: str, deployment: str = V1) -> endpoint_pb2.Endpoint:
+def wanted(timeout_seconds: int = 5, *, deployment: str = V1) -> endpoint_pb2.Endpoint:
     target = endpoint_pb2.Target(deployment=deployment, weight=10_000)
-    return endpoint_pb2.Endpoint(name=NAME, targets=[target], allowed_roles=roles)
+    timeout = duration_pb2.Duration(seconds=timeout_seconds)
+    return endpoint_pb2.Endpoint(name=NAME, targets=[target], timeout=timeout)
 
 
-async def make(router: Any, *roles: str) -> Any:
+def seconds(count: int) -> bytes:
+    """Returns what a route with a time-out of so many seconds has in it."""
+    return duration_pb2.Duration(seconds=count).SerializeToString()
+
+
+async def make(router: Any) -> Any:
     return await router.endpoints.CreateEndpoint(
-        endpoint_service_pb2.CreateEndpointRequest(
-            parent="projects/default", endpoint_id="iris", endpoint=wanted(*roles)
-        )
+        endpoint_service_pb2.CreateEndpointRequest(parent="projects/default", endpoint_id="iris", endpoint=wanted())
     )
 
 
@@ -71,10 +76,10 @@ async def test_two_routers_on_one_database_publish_the_same(start_router: Any, h
         one, other = [await stack.enter_async_context(start_router()) for _ in range(2)]
         first, second = [await stack.enter_async_context(router.envoy()) for router in (one, other)]
         await make(one)
-        await change(other, wanted("ops"))
+        await change(other, wanted(1717))
 
         def is_there(envoy: Any) -> bool:
-            return b"ops" in envoy.held[ROUTES].get(NAME, ("", b""))[1]
+            return seconds(1717) in envoy.held[ROUTES].get(NAME, ("", b""))[1]
 
         await first.until(is_there)
         await second.until(is_there)
@@ -95,8 +100,8 @@ async def test_after_a_new_start_an_envoy_gets_only_differences(start_router: An
         backends = {("auth", CLUSTER), ("deployer", CLUSTER), ("router", CLUSTER)}  # at other addresses now
         envoy.received.clear()
         async with router.envoy(envoy) as following:
-            await change(router, wanted("ops"))
-            await following.until(lambda envoy: b"ops" in envoy.held[ROUTES][NAME][1])
+            await change(router, wanted(1717))
+            await following.until(lambda envoy: seconds(1717) in envoy.held[ROUTES][NAME][1])
             received = {(name, kind) for kind, name in envoy.received}
             assert received == backends | {(NAME, ROUTES)}
             assert not envoy.removed
@@ -160,7 +165,7 @@ async def test_a_deployment_that_makes_no_sense_is_logged_and_others_go_on(
 
 async def test_the_data_plane_tells_what_each_envoy_has_taken_and_refused(start_router: Any, helpers: Any) -> None:
     def refuses(kind: str, _name: str, body: bytes) -> bool:
-        return kind == ROUTES and b"bad" in body
+        return kind == ROUTES and seconds(1313) in body
 
     async with start_router() as router:
         status = await router.data_plane.GetDataPlaneStatus(STATUS())
@@ -176,7 +181,7 @@ async def test_the_data_plane_tells_what_each_envoy_has_taken_and_refused(start_
             counts = {kind.type_url: kind.acknowledged_count for kind in node.types}
             assert counts == {kind: len(held) for kind, held in following.envoy.held.items()}
             good = following.envoy.held[ROUTES][NAME]
-            await change(router, wanted("bad"))
+            await change(router, wanted(1313))
             refused = endpoint_refusal(router)
             assert await helpers.eventually(refused) == f"bad: {NAME}"
             assert following.envoy.held[ROUTES][NAME] == good
@@ -185,7 +190,7 @@ async def test_the_data_plane_tells_what_each_envoy_has_taken_and_refused(start_
             assert (routes.last_refusal, status.refusal_count) == (f"bad: {NAME}", 1)
             assert routes.refuse_time.seconds
             assert not status.nodes[0].synced
-            await change(router, wanted("good"))
+            await change(router, wanted(1717))
             await helpers.eventually(lambda: is_ready(router))
             status = await router.data_plane.GetDataPlaneStatus(STATUS())
             assert status.nodes[0].synced
@@ -209,6 +214,6 @@ def endpoint_refusal(router: Any) -> Any:
 
 
 async def test_only_who_may_sees_the_data_plane(start_router: Any, helpers: Any) -> None:
-    async with start_router(role="invoker") as router:
+    async with start_router(role="consumer") as router:
         denied = (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_MISSING")
         assert await helpers.refused(router.data_plane.GetDataPlaneStatus(STATUS())) == denied

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,8 +27,9 @@ STEPS = st.one_of(
     st.just(("reconnect",)),
     st.just(("restart",)),
 )
-SICK = "sick"
-"""An endpoint whose routes name this role is refused."""
+SICK_SECONDS = 1313.0
+SICK = duration_pb2.Duration(seconds=1313).SerializeToString()
+"""An endpoint whose routes have this time-out is refused."""
 
 
 class Plane:
@@ -38,7 +40,7 @@ class Plane:
         self.endpoints: dict[str, Any] = {}
         self.deployments: dict[str, Any] = {}
         self.envoy = helpers.FakeEnvoy(
-            refuses=lambda kind, name, body: (kind == ROUTES and SICK.encode() in body) or name == sick_cluster
+            refuses=lambda kind, name, body: (kind == ROUTES and SICK in body) or name == sick_cluster
         )
         self.start()
 
@@ -48,6 +50,8 @@ class Plane:
         self.world = World(self.publisher, self._helpers.BACKENDS, lambda _endpoint: None)
         self.connect()
         self.world.set_keys(jwks_of())
+        self.world.set_policy(self._helpers.POLICY)
+        self.world.set_project_limits(())
         for name, endpoint in self.endpoints.items():
             self.world.set_endpoint(name, endpoint)
         for name, deployment in self.deployments.items():
@@ -85,8 +89,8 @@ class Plane:
         match step:
             case ("endpoint", name, targets, sick):
                 weights = dict.fromkeys(targets, 10_000 // len(targets))
-                roles = (SICK,) if sick else ()
-                endpoint = self._helpers.make_endpoint(name, roles=roles, **weights)
+                timeout = SICK_SECONDS if sick else 0.0
+                endpoint = self._helpers.make_endpoint(name, timeout_seconds=timeout, **weights)
                 self.endpoints[endpoint.name] = endpoint
                 self.world.set_endpoint(endpoint.name, endpoint)
             case ("no endpoint", name):
@@ -129,7 +133,7 @@ def test_an_envoy_ends_with_what_is_published_save_what_it_refuses(helpers: Any,
         plane.run(step)
     plane.settle()
     published, held = plane.published(), plane.held()
-    sick = {name for name, endpoint in plane.endpoints.items() if endpoint.allowed_roles == (SICK,)}
+    sick = {name for name, endpoint in plane.endpoints.items() if endpoint.timeout_seconds == SICK_SECONDS}
     assert {n: v for n, v in held[ROUTES].items() if n not in sick} == {
         n: v for n, v in published[ROUTES].items() if n not in sick
     }
@@ -153,5 +157,5 @@ def test_a_cluster_that_is_refused_keeps_only_the_routes_to_it_away(helpers: Any
     published, held = plane.published(), plane.held()
     for name, endpoint in plane.endpoints.items():
         targets = {target.deployment for target in endpoint.targets}
-        if endpoint.allowed_roles != (SICK,) and sick not in targets:
+        if endpoint.timeout_seconds != SICK_SECONDS and sick not in targets:
             assert held[ROUTES][name] == published[ROUTES][name]

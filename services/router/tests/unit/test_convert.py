@@ -23,7 +23,6 @@ ENDPOINTS = st.builds(
     Endpoint,
     name=IDS.map("projects/p/endpoints/{}".format),
     targets=st.lists(TARGETS, max_size=16).map(tuple),
-    allowed_roles=st.lists(IDS, unique=True).map(lambda roles: tuple(sorted(roles))),
     timeout_seconds=st.integers(0, 3_600_000).map(lambda millis: millis / 1000),
     revision=st.integers(1, 2**60),
     create_time=TIMES,
@@ -39,7 +38,7 @@ STATUSES = st.builds(
 def test_what_is_wanted_survives_its_message_and_the_rest_is_told(endpoint: Endpoint, status: EndpointStatus) -> None:
     message = convert.endpoint_to_proto(endpoint, status)
     wanted = convert.wanted_from_proto(message)
-    assert (wanted.targets, wanted.allowed_roles) == (endpoint.targets, endpoint.allowed_roles)
+    assert wanted.targets == endpoint.targets
     assert wanted.timeout_seconds == pytest.approx(endpoint.timeout_seconds, abs=1e-9)
     assert (message.name, message.etag, message.reconciling) == (endpoint.name, endpoint.etag, status.reconciling)
     assert message.create_time.ToDatetime(UTC) == endpoint.create_time
@@ -52,11 +51,6 @@ def test_what_is_wanted_survives_its_message_and_the_rest_is_told(endpoint: Endp
 
 def test_every_state_has_its_value() -> None:
     assert set(convert.STATES) == set(EndpointState)
-
-
-def test_roles_are_a_set() -> None:
-    wanted = convert.wanted_from_proto(endpoint_pb2.Endpoint(allowed_roles=["b", "a", "b"]))
-    assert wanted.allowed_roles == ("a", "b")
 
 
 def test_a_conditions_message_is_bounded(helpers: Any) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from google.protobuf import duration_pb2
 from kea_core.testing.tokens import jwks_of
 from kea_router import publication
 from kea_router.domain.endpoint_status import EndpointState
+from kea_router.domain.limits import ProjectLimits, RateLimit
 from kea_router.publication import World
-from kea_router.translate import endpoint_routes
+from kea_router.translate import endpoint_routes, names
 from kea_router.translate.policy import packed
 from kea_router.xds.publisher import PublicationMetrics, Publisher
 from kea_router.xds.resource import CLUSTER, ENDPOINTS, EXTENSION, ROUTES, SCOPE, Key
@@ -42,6 +44,9 @@ class Recorder(Publisher):
         return self.deltas[-1]
 
 
+SEVEN_SECONDS = duration_pb2.Duration(seconds=7).SerializeToString()
+
+
 def upserted(delta: Delta) -> set[Key]:
     return {resource.key for resource in delta.upserted}
 
@@ -51,6 +56,7 @@ class Plane:
 
     def __init__(self, helpers: Any) -> None:
         self.publisher = Recorder()
+        self._policy = helpers.POLICY
         self.told: list[str] = []
         """Endpoints of which something was said to have changed."""
         self.world = World(self.publisher, helpers.BACKENDS, self.told.append)
@@ -70,6 +76,8 @@ class Plane:
     def begin(self) -> None:
         """Knows everything that a first publication waits for."""
         self.world.set_keys(jwks_of())
+        self.world.set_policy(self._policy)
+        self.world.set_project_limits(())
         self.world.endpoints_told()
         self.world.deployments_told()
 
@@ -87,10 +95,12 @@ async def plane(helpers: Any) -> Plane:
     return Plane(helpers)
 
 
-@pytest.mark.parametrize("missing", ["keys", "endpoints", "deployments"])
+@pytest.mark.parametrize("missing", ["keys", "policy", "limits", "endpoints", "deployments"])
 async def test_the_first_publication_waits_until_it_is_whole(plane: Plane, helpers: Any, missing: str) -> None:
     last = {
         "keys": lambda: plane.world.set_keys(jwks_of()),
+        "policy": lambda: plane.world.set_policy(helpers.POLICY),
+        "limits": lambda: plane.world.set_project_limits(()),
         "endpoints": plane.world.endpoints_told,
         "deployments": plane.world.deployments_told,
     }
@@ -164,9 +174,9 @@ async def test_only_what_has_changed_is_translated(plane: Plane, helpers: Any, m
     translated: list[str] = []
     translate = endpoint_routes.endpoint_resources
 
-    def count(endpoint: Any, deployments: Any) -> Any:
+    def count(endpoint: Any, *rest: Any) -> Any:
         translated.append(endpoint.name)
-        return translate(endpoint, deployments)
+        return translate(endpoint, *rest)
 
     monkeypatch.setattr(publication, "endpoint_resources", count)
     plane.begin()
@@ -186,7 +196,7 @@ async def test_only_what_has_changed_is_translated(plane: Plane, helpers: Any, m
     plane.world.publish()
     assert translated == []
     assert plane.publisher.deltas[-1].upserted
-    changed = replace(endpoints[1], revision=2, allowed_roles=("ops",))
+    changed = replace(endpoints[1], revision=2, timeout_seconds=5.0)
     plane.world.set_endpoint(changed.name, changed)
     plane.world.publish()
     assert translated == [changed.name]
@@ -283,7 +293,7 @@ async def test_an_endpoint_is_reconciling_until_the_envoys_have_this_very_state(
 
 
 async def test_a_refused_endpoint_tells_why_and_its_last_good_routes_stay(plane: Plane, helpers: Any) -> None:
-    plane.envoy.refuses = lambda kind, _name, body: kind == ROUTES and b"bad" in body
+    plane.envoy.refuses = lambda kind, _name, body: kind == ROUTES and SEVEN_SECONDS in body
     plane.begin()
     good, other = helpers.make_endpoint("a"), helpers.make_endpoint("b")
     for endpoint in (good, other):
@@ -291,7 +301,7 @@ async def test_a_refused_endpoint_tells_why_and_its_last_good_routes_stay(plane:
     plane.world.publish()
     plane.exchange()
     before = plane.envoy.held[ROUTES][good.name]
-    bad = replace(good, revision=2, allowed_roles=("bad",))
+    bad = replace(good, revision=2, timeout_seconds=7.0)
     plane.world.set_endpoint(bad.name, bad)
     plane.world.publish()
     plane.exchange()
@@ -315,15 +325,29 @@ async def test_a_route_without_a_policy_is_not_published_and_what_was_stays(
         before = plane.publisher.snapshot
         nobody = packed(rbac_pb2.RBACPerRoute())
         with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
-            broken.setattr(endpoint_routes, "roles_policy", lambda _roles: nobody)
-            changed = replace(endpoint, revision=2, allowed_roles=("ops",))
+            broken.setattr(endpoint_routes, "invokers_policy", lambda _invokers: nobody)
+            changed = replace(endpoint, revision=2, timeout_seconds=5.0)
             plane.world.set_endpoint(changed.name, changed)
             async with asyncio.timeout(5):
                 while not caplog.records:  # noqa: ASYNC110 - a log line raises no event
                     await asyncio.sleep(0)
             assert plane.publisher.snapshot is before
             condition = plane.world.status(changed).conditions[1]
-            assert (condition.reason, "no role policy" in condition.message) == ("REFUSED", True)
+            assert (condition.reason, "no policy" in condition.message) == ("REFUSED", True)
             assert (plane.publisher.registry.get_sample_value("kea_xds_withheld_total") or 0) >= 1
         delta = await plane.publisher.next()  # tried again by itself
         assert Key(ROUTES, endpoint.name) in upserted(delta)
+
+
+async def test_limits_of_projects_go_out_when_they_change_and_only_then(plane: Plane, helpers: Any) -> None:
+    plane.begin()
+    plane.world.publish()
+    limits = (ProjectLimits("default", RateLimit(5)),)
+    plane.world.set_project_limits(limits)
+    plane.world.publish()
+    assert upserted(plane.publisher.deltas[-1]) == {Key(EXTENSION, names.PROJECT_LIMITS_FILTER)}
+    plane.world.set_project_limits(limits)
+    endpoint = helpers.make_endpoint()
+    plane.world.set_endpoint(endpoint.name, endpoint)
+    plane.world.publish()
+    assert EXTENSION not in {key.type_url for key in upserted(plane.publisher.deltas[-1])}

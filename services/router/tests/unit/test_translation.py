@@ -13,13 +13,19 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from kea_core.policy import Binding, Policy
 from kea_router.domain.deployment import Deployment, Replica
 from kea_router.domain.endpoint import Endpoint, Retry, Target
+from kea_router.domain.invokers import Invokers
+from kea_router.domain.limits import ProjectLimits
+from kea_router.store.limits_rows import limits_of, rate_of
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints
 from kea_router.translate.endpoint_routes import endpoint_resources
+from kea_router.translate.limits import project_limits_filter
 from kea_router.translate.management_routes import Backends, management_resources
 from kea_router.translate.policy import RBAC_FILTER
+from kea_router.translate.revocations import revocation_filter
 from kea_router.xds.resource import CLUSTER, ENDPOINTS, ROUTES, Resource
 from kea_router.xds.snapshot import Delta, Snapshot
 
@@ -34,12 +40,19 @@ def translate(case: dict[str, Any]) -> list[Resource]:
     found: list[Resource] = []
     if "jwks" in case:
         found.append(jwt_filter(json.dumps(case["jwks"])))
+    if "revoked" in case:
+        found.append(revocation_filter(case["revoked"]))
+    if "project_limits" in case:
+        limits = [ProjectLimits(name, rate_of(value)) for name, value in case["project_limits"].items()]
+        found.append(project_limits_filter(limits))
     if "backends" in case:
         found += management_resources(Backends(**case["backends"]))
     for name in case.get("clusters", ()):
         found += [*deployment_clusters(name), *deployment_endpoints(name, deployments.get(name))]
+    bindings = {str(number): Binding(**entry) for number, entry in enumerate(case.get("bindings", ()))}
+    invokers = Invokers(Policy(bindings=bindings))
     for entry in case.get("endpoints", ()):
-        found += endpoint_resources(endpoint_of(entry), deployments)
+        found += endpoint_resources(endpoint_of(entry), deployments, invokers.of(entry["name"]))
     return found
 
 
@@ -53,9 +66,9 @@ def endpoint_of(entry: dict[str, Any]) -> Endpoint:
     made = Endpoint(
         name=entry["name"],
         targets=tuple(Target(deployment, weight) for deployment, weight in entry["targets"].items()),
-        allowed_roles=tuple(entry.get("allowed_roles", ())),
         timeout_seconds=entry.get("timeout_seconds", 0.0),
         retry=Retry(entry.get("retry", "UNSENT")),
+        limits=limits_of(entry.get("limits", {})),
         revision=1,
         create_time=EPOCH,
         update_time=EPOCH,

@@ -34,7 +34,7 @@ from kea_runtime.errors import (
 )
 from kea_runtime.failures import log_failure
 from kea_runtime.fields import ServedField
-from kea_runtime.methods import ServedModel
+from kea_runtime.methods import ServedMethod, ServedModel
 from kea_runtime.protobuf_wire import WireError
 from kea_runtime.tensors import Array, check_count
 
@@ -58,7 +58,9 @@ CODES: dict[type[CallError], grpc.StatusCode] = {
 _MAX_DETAILS = 1024
 """Characters; details travel in a header, and proxies bound those."""
 
-Handler = Callable[[bytes], Awaitable[bytes]]
+Handler = Callable[[bytes, str], Awaitable[bytes]]
+"""Takes a request, and the method that the gateway decided on; empty where it decided on the model as a whole."""
+METHOD_HEADER = "x-kea-method"
 
 
 class OipGrpc:
@@ -78,24 +80,24 @@ class OipGrpc:
             "ModelInfer": self._infer,
         }
 
-    async def _flag(self, _request: bytes) -> bytes:
+    async def _flag(self, _request: bytes, _decided: str) -> bytes:
         return oip_messages.write_flag(True)
 
-    async def _model_ready(self, request: bytes) -> bytes:
-        self._model.addressed(*oip_messages.read_names(request))
+    async def _model_ready(self, request: bytes, decided: str) -> bytes:
+        self._addressed(*oip_messages.read_names(request), decided)
         return oip_messages.write_flag(True)
 
-    async def _server_metadata(self, _request: bytes) -> bytes:
+    async def _server_metadata(self, _request: bytes, _decided: str) -> bytes:
         return oip_messages.write_server_metadata(oip.server_metadata())
 
-    async def _model_metadata(self, request: bytes) -> bytes:
+    async def _model_metadata(self, request: bytes, decided: str) -> bytes:
         name, version = oip_messages.read_names(request)
-        method = self._model.addressed(name, version)
+        method = self._addressed(name, version, decided)
         return oip_messages.write_model_metadata(oip.model_metadata(self._model, method, name))
 
-    async def _infer(self, buffer: bytes) -> bytes:
+    async def _infer(self, buffer: bytes, decided: str) -> bytes:
         request = oip_messages.read_infer_request(buffer)
-        method = self._model.addressed(request.model_name, request.model_version)
+        method = self._addressed(request.model_name, request.model_version, decided)
         typed = any(tensor.contents for tensor in request.inputs)
         raw = request.raw_input_contents
         if raw and (typed or len(raw) != len(request.inputs)):
@@ -111,6 +113,16 @@ class OipGrpc:
         outputs = await method.call(inputs.finish())
         arrays = [(field, field.to_tensor(outputs[field.name])) for field in wanted]
         return self._encode(request, arrays, typed=bool(request.inputs) and not raw)
+
+    def _addressed(self, name: str, version: str, decided: str) -> ServedMethod:
+        """Returns the method that a message means.
+
+        What a message says twice, two readers may read differently: the method the caller was let through for must be
+        the one that is called.
+        """
+        if decided and name.rpartition(".")[2] != decided:
+            raise invalid(("model_name",), "names another method than the one that the gateway decided on")
+        return self._model.addressed(name, version)
 
     def _encode(
         self, request: oip_messages.ModelInferRequest, arrays: list[tuple[ServedField, Array]], *, typed: bool
@@ -196,7 +208,7 @@ def _behaviour(name: str, handler: Handler, version: int) -> Any:
     async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         context.set_trailing_metadata(label)
         try:
-            return await handler(request)
+            return await handler(request, _metadata(context, METHOD_HEADER))
         except WireError as error:
             code, details = grpc.StatusCode.INVALID_ARGUMENT, f"not a valid {name} message: {error}"
         except Exception as error:  # noqa: BLE001 - gRPC would tell the caller what an unmapped exception says
@@ -215,7 +227,11 @@ def code_of(error: CallError) -> grpc.StatusCode:
 
 
 def _request_id(context: grpc.aio.ServicerContext[bytes, bytes]) -> str:
+    return _metadata(context, "x-request-id") or str(uuid.uuid4())
+
+
+def _metadata(context: grpc.aio.ServicerContext[bytes, bytes], name: str) -> str:
     for key, value in context.invocation_metadata() or ():
-        if key == "x-request-id":
+        if key == name:
             return value if isinstance(value, str) else value.decode(errors="replace")
-    return str(uuid.uuid4())
+    return ""

@@ -60,9 +60,11 @@ def test_outputs_can_be_chosen(kitchen: Any) -> None:
         assert [output.name for output in response.outputs] == ["s", "b"]
 
 
-def call(running: Any, request: Any) -> tuple[Any, Any]:
+def call(running: Any, request: Any, **metadata: str) -> tuple[Any, Any]:
+    sent = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
     with grpc.insecure_channel(running.grpc) as channel:
-        return service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer.with_call(request, timeout=30)
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        return stub.ModelInfer.with_call(request, metadata=sent, timeout=30)
 
 
 def typed_request(model: str, **contents: tuple[str, list[int], dict[str, Any]]) -> Any:
@@ -115,6 +117,18 @@ def test_typed_calls_with_fp16_outputs_are_told_to_send_raw(kitchen: Any) -> Non
     request = typed_request("k.echo", f16=("FP16", [1], {}))
     with pytest.raises(grpc.RpcError, match="raw_input_contents"):
         call(kitchen, request)
+
+
+@pytest.mark.parametrize(("name", "decided"), [("iris.predict_proba", "predict"), ("iris", "predict")])
+def test_a_message_that_means_another_method_than_the_gateway_let_through_is_refused(
+    iris: Any, name: str, decided: str
+) -> None:
+    x = ("FP64", [1, 4], {"fp64_contents": FLOWER[0].tolist()})
+    with pytest.raises(grpc.RpcError, match="another method") as caught:
+        call(iris, typed_request(name, x=x), x_kea_method=decided)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert call(iris, typed_request("iris.predict", x=x), x_kea_method="predict")[0].outputs
+    assert call(iris, typed_request(name, x=x))[0].outputs
 
 
 def test_unknown_methods_are_not_found(iris: Any) -> None:

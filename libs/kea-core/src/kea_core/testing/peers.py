@@ -10,6 +10,9 @@ from typing import Any
 
 import grpc
 from kea.auth.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
+    binding_pb2,
     signing_key_service_pb2,
     signing_key_service_pb2_grpc,
     token_pb2,
@@ -21,13 +24,58 @@ from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_s
 from kea_core import status
 from kea_core.errors import RevisionExpired
 from kea_core.server import listen
-from kea_core.testing.tokens import jwks_of, make_token
+from kea_core.testing.tokens import TEST_BINDINGS, jwks_of, make_token
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class FakeAuth(signing_key_service_pb2_grpc.SigningKeyServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
-    """Knows the one key of `kea_core.testing.tokens` and gives every service an admin's token."""
+class FakeAuth(
+    access_service_pb2_grpc.AccessServiceServicer,
+    signing_key_service_pb2_grpc.SigningKeyServiceServicer,
+    token_service_pb2_grpc.TokenServiceServicer,
+):
+    """Knows the one key of `kea_core.testing.tokens`, gives every service an admin's token, and tells a policy."""
+
+    def __init__(self) -> None:
+        self._told: list[access_service_pb2.WatchPolicyResponse] = []
+        self._changed = asyncio.Event()
+        for binding in TEST_BINDINGS.values():
+            self.bind(binding.member, binding.role)
+
+    def bind(self, member: str, role: str, resource: str = "") -> str:
+        """Makes a binding; returns its name."""
+        name = f"bindings/b{len(self._told)}"
+        binding = binding_pb2.Binding(name=name, member=member, role=f"roles/{role}", resource=resource)
+        self._tell(binding=binding)
+        return name
+
+    def delete(self, name: str) -> None:
+        """Deletes a binding, a role or a revocation."""
+        self._tell(deleted=name)
+
+    def revoke(self, uid: str) -> None:
+        """Has tokens refused that carry this id."""
+        self._tell(revocation=access_service_pb2.WatchPolicyResponse.Revocation(name=f"revocations/{uid}"))
+
+    def _tell(self, **change: Any) -> None:
+        revision = len(self._told) + 1
+        self._told.append(access_service_pb2.WatchPolicyResponse(revision=revision, **change))
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def WatchPolicy(  # noqa: N802 - the proto's name
+        self, request: access_service_pb2.WatchPolicyRequest, context: Context
+    ) -> AsyncIterator[access_service_pb2.WatchPolicyResponse]:
+        """Tells every change after a revision, then goes on."""
+        del context
+        last = request.since_revision
+        while True:
+            changed = self._changed
+            for message in self._told[last:]:
+                yield message
+            last = len(self._told)
+            yield access_service_pb2.WatchPolicyResponse(revision=last)
+            await changed.wait()
 
     async def WatchSigningKeys(  # noqa: N802 - the proto's name
         self, request: signing_key_service_pb2.WatchSigningKeysRequest, context: Context
@@ -124,6 +172,7 @@ async def serve_auth(address: str) -> AsyncGenerator[FakeAuth, None]:
     """Serves a small auth."""
     auth = FakeAuth()
     server = grpc.aio.server()
+    access_service_pb2_grpc.add_AccessServiceServicer_to_server(auth, server)
     signing_key_service_pb2_grpc.add_SigningKeyServiceServicer_to_server(auth, server)
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(auth, server)
     listen(server, address)

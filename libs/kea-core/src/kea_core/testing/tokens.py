@@ -1,13 +1,19 @@
-"""A signing key and tokens for tests of servers."""
+"""A signing key, tokens and the policy that goes with them, for tests of servers."""
 
 from __future__ import annotations
 
 import json
 import time
+import uuid
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
+
+from kea_core.authority import Authority
+from kea_core.policy import Binding, Policy
+from kea_core.roles import BUILT_IN
 
 _KEY = Ed25519PrivateKey.generate()
 
@@ -17,8 +23,30 @@ def jwks_of() -> str:
     return json.dumps({"keys": [OKPAlgorithm.to_jwk(_KEY.public_key(), as_dict=True) | {"kid": "test"}]})
 
 
-def make_token(*roles: str, subject: str = "users/ada") -> str:
-    """Returns a token with these roles, good for a minute."""
+def make_token(*roles: str, subject: str = "users/ada", **claims: Any) -> str:
+    """Returns a token, good for a minute, of someone in the groups that `TEST_BINDINGS` give these roles."""
     now = int(time.time())
-    claims = {"iss": "kea", "aud": "kea", "sub": subject, "jti": "1", "iat": now, "exp": now + 60, "roles": roles}
-    return jwt.encode(claims, _KEY, algorithm="EdDSA", headers={"kid": "test"})
+    whole: dict[str, Any] = {
+        "iss": "kea",
+        "aud": "kea",
+        "sub": subject,
+        "jti": uuid.uuid4().hex,
+        "iat": now,
+        "exp": now + 60,
+    }
+    whole["groups"] = [f"role-{role}" for role in roles]
+    return jwt.encode(whole | claims, _KEY, algorithm="EdDSA", headers={"kid": "test"})
+
+
+TEST_BINDINGS = {
+    f"bindings/{role}": Binding(f"groups/role-{role}", role, name=f"bindings/{role}") for role in sorted(BUILT_IN)
+}
+"""Each role that KEA comes with is given on the whole platform to group `role-…`."""
+
+
+def known_authority(policy: Policy | None = None) -> Authority:
+    """Returns what a service knows of an auth with these keys and, unless told otherwise, these bindings."""
+    made = Authority()
+    made.use_keys(jwks_of())
+    made.use_policy(policy or Policy(bindings=TEST_BINDINGS))
+    return made

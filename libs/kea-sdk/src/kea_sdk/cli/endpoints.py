@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kea_sdk.cli import limits
 from kea_sdk.cli.printing import age, print_data, print_details
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 if TYPE_CHECKING:
+    from kea_sdk.client import Client
+    from kea_sdk.limits import Limits
     from kea_sdk.resources import Deployment, Endpoint
 
 app = typer.Typer(help="Look at what is served, and change how.", no_args_is_help=True)
@@ -30,7 +34,7 @@ def list_endpoints(shared: Shared) -> None:
     """List the endpoints."""
     with shared.client() as client:
         found = client.endpoints()
-        deployments = {entry.name: entry for entry in client.deployments()}
+        deployments = _deployments(client)
     rows = [
         {
             "endpoint": entry.name,
@@ -54,8 +58,9 @@ def get(
     """Show an endpoint and the deployments behind it."""
     with shared.client() as client:
         found = client.endpoint(endpoint)
-        deployments = {entry.name: entry for entry in client.deployments()}
-    behind = [deployments[target.deployment] for target in found.targets if target.deployment in deployments]
+        deployments = _deployments(client)
+    seen = deployments or {}
+    behind = [seen[target.deployment] for target in found.targets if target.deployment in seen]
     problems = [*found.conditions, *(condition for entry in behind for condition in entry.conditions)]
     details = {
         "endpoint": found.name,
@@ -64,9 +69,9 @@ def get(
         "docs": found.docs_url,
         "serves": "\n".join(_target(found, deployments)),
         "replicas": "\n".join(f"{entry.name}: {entry.ready_replicas} of {entry.replicas} ready" for entry in behind),
-        "roles": ", ".join(found.allowed_roles) or "admin, editor, invoker",
         "timeout": f"{found.timeout_seconds or 60:g} s",
         "retries": f"{found.retry} requests",
+        "limits": limits.shown(found.limits),
         "problems": "\n".join(
             f"{entry.type}: {entry.message} [{entry.reason}]" for entry in problems if entry.status == "FALSE"
         ),
@@ -86,13 +91,6 @@ def update(
             metavar="SECONDS", help="Longest time of a request, up to 3600; 0: the default, 60.", show_default=False
         ),
     ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Who may call it; may be given several times. Once and empty: admin, editor, invoker.",
-            show_default=False,
-        ),
-    ] = None,
     retry: Annotated[
         RetryOption | None,
         typer.Option(
@@ -101,11 +99,28 @@ def update(
             show_default=False,
         ),
     ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help=f"Requests of all together, {limits.RATE_HELP}.", show_default=False),
+    ] = None,
+    consumer_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE", help="Requests of each consumer by itself, written in the same way.", show_default=False
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Most requests in progress at once; 0: no limit.", show_default=False),
+    ] = None,
 ) -> None:
-    """Change an endpoint's time-out, its roles, or what is retried."""
-    roles = None if role is None else [name for name in role if name]
+    """Change an endpoint's time-out, what is retried, or its limits."""
     with shared.client() as client:
-        changed = client.update_endpoint(endpoint, timeout_seconds=timeout, allowed_roles=roles, retry=retry)
+        wanted, etag = None, ""
+        if not (limit is None and consumer_limit is None and concurrency is None):
+            found = client.endpoint(endpoint)
+            wanted, etag = _limited(found.limits, limit, consumer_limit, concurrency), found.etag
+        changed = client.update_endpoint(endpoint, timeout_seconds=timeout, retry=retry, limits=wanted, etag=etag)
     if shared.output in {Output.JSON, Output.YAML}:
         print_data(changed, (), shared.output)
         return
@@ -134,14 +149,35 @@ def revisions(
     print_data(found, rows, shared.output)
 
 
+def _limited(now: Limits, limit: str | None, consumer_limit: str | None, concurrency: int | None) -> Limits:
+    """Returns the limits with what is given in the place of what there is."""
+    return dataclasses.replace(
+        now,
+        total=now.total if limit is None else limits.rate(limit),
+        per_consumer=now.per_consumer if consumer_limit is None else limits.rate(consumer_limit),
+        max_concurrent_requests=now.max_concurrent_requests if concurrency is None else concurrency,
+    )
+
+
+def _deployments(client: Client) -> dict[str, Deployment] | None:
+    """Returns the deployments by name, or None where the caller may not see them, as who only calls models."""
+    from kea_sdk.errors import PermissionDenied
+
+    try:
+        return {entry.name: entry for entry in client.deployments()}
+    except PermissionDenied:
+        return None
+
+
 def _state(endpoint: Endpoint) -> str:
     return f"{endpoint.state}, reconciling" if endpoint.reconciling else endpoint.state
 
 
-def _target(endpoint: Endpoint, deployments: dict[str, Deployment]) -> list[str]:
+def _target(endpoint: Endpoint, deployments: dict[str, Deployment] | None) -> list[str]:
     lines: list[str] = []
     for target in endpoint.targets:
-        found = deployments.get(target.deployment)
-        what = f"{found.model}:{found.version}" if found else f"{target.deployment} (missing)"
+        found = deployments.get(target.deployment) if deployments is not None else None
+        missing = "" if deployments is None else " (missing)"
+        what = f"{found.model}:{found.version}" if found else f"{target.deployment}{missing}"
         lines.append(what if len(endpoint.targets) == 1 else f"{what} {target.weight / 100:g}%")
     return lines

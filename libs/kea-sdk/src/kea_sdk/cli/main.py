@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from kea_sdk.cli import building, builds, calls, deploying, endpoints, models, platform, tokens
+from kea_sdk.cli import (
+    audit,
+    auth,
+    building,
+    builds,
+    calls,
+    deploying,
+    endpoints,
+    limits,
+    login,
+    models,
+    platform,
+    tokens,
+)
 from kea_sdk.cli.exit_codes import EPILOG, ExitCode
 from kea_sdk.cli.failures import report, report_usage
 from kea_sdk.cli.shared_options import OutputClosed, Shared, shared_options
@@ -52,11 +65,15 @@ def root(
 platform.add_to(app)
 app.add_typer(models.app, name="models", rich_help_panel="Models and endpoints")
 app.add_typer(endpoints.app, name="endpoints", rich_help_panel="Models and endpoints")
+app.add_typer(limits.app, name="limits", rich_help_panel="Models and endpoints")
 app.add_typer(builds.app, name="builds", rich_help_panel="Models and endpoints")
 building.add_to(app)
 deploying.add_to(app)
 calls.add_to(app)
+login.add_to(app)
 tokens.add_to(app)
+app.add_typer(auth.app, name="auth", rich_help_panel="Access")
+app.add_typer(audit.app, name="audit", rich_help_panel="Access")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -28,6 +28,7 @@ def write_bootstrap(options: UpOptions, layout: Layout) -> Path:
         host=options.host,
         port=options.port,
         xds_address=layout.socket("xds"),
+        audit_address=layout.socket("audit"),
         admin_socket=layout.sockets / "envoy-admin.sock",
         access_log=layout.logs / "access.log",
         descriptors=descriptors,

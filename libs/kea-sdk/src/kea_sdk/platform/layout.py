@@ -10,7 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVICE_ACCOUNTS = ("deployer", "router", "portal")
+from kea_core.roles import SERVICE_ACCOUNTS
+
 MAX_SOCKET_DIRECTORY = 60
 """Characters; the kernel bounds a socket's whole path to 107, and replicas' names must fit behind it."""
 

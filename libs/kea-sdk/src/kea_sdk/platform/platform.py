@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from kea_auth.login.settings import LoginSettings
 from kea_core.lifeline import open_lifeline
 from kea_core.settings import read_settings
 from kea_core.task_scope import TaskScope
@@ -60,12 +61,14 @@ class Platform:
 
     def _build(self, lifeline: int) -> list[Hosted]:
         separate = self._options.processes
+        here = {"KEA_AUTH_LOGIN_PUBLIC_URL": self._options.url}
         services = services_of(
             self._layout,
             self._options.database,
             lifeline=lifeline,
             keep_replicas=separate,
             images=read_settings(ImageSettings, "KEA_DEPLOYER_IMAGES", os.environ),
+            login=read_settings(LoginSettings, "KEA_AUTH_LOGIN", here | os.environ),
         )
         hosted: list[Hosted] = []
         for service in services:

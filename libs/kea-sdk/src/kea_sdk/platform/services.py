@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import kea_auth.main
@@ -12,6 +12,8 @@ import kea_deployer.main
 import kea_gateway.main
 import kea_registry.main
 import kea_router.main
+from kea_auth.audit.settings import AuditSettings
+from kea_auth.login.settings import LoginSettings
 from kea_auth.settings import AuthSettings
 from kea_core.database import DatabaseSettings
 from kea_core.settings import Secret, to_environment
@@ -44,6 +46,7 @@ def services_of(
     lifeline: int,
     keep_replicas: bool,
     images: ImageSettings,
+    login: LoginSettings,
 ) -> list[Service]:
     """Returns the services in the order of their start.
 
@@ -53,6 +56,7 @@ def services_of(
         lifeline: read end of the platform's lifeline, inherited by every process.
         keep_replicas: whether model servers outlive the deployer, because it is restarted apart from the platform.
         images: how models become images.
+        login: how people log in; where auth answers them is filled in here.
     """
 
     def database(service: str) -> DatabaseSettings:
@@ -77,15 +81,20 @@ def services_of(
         database=database("auth"),
         service_credentials_directory=layout.service_credentials,
         bootstrap_token_file=str(layout.admin_token),
+        audit=AuditSettings(directory=str(layout.data / "audit"), otlp_address=layout.socket("audit")),
+        login=replace(login, http_address=layout.socket("login")),
     )
     registry = RegistrySettings(
         address=address["registry"],
+        audit_address=layout.socket("audit"),
         auth_address=address["auth"],
+        credential_file=layout.credential("registry"),
         database=database("registry"),
         artifacts_url=str(layout.data / "artifacts"),
     )
     deployer = DeployerSettings(
         address=address["deployer"],
+        audit_address=layout.socket("audit"),
         auth_address=address["auth"],
         registry_address=address["registry"],
         database=database("deployer"),
@@ -99,7 +108,9 @@ def services_of(
     router = RouterSettings(
         address=address["router"],
         xds_address=layout.socket("xds"),
+        audit_address=layout.socket("audit"),
         auth_address=address["auth"],
+        auth_http_address=layout.socket("login"),
         registry_address=address["registry"],
         deployer_address=address["deployer"],
         portal_http_address=address["portal"],
@@ -108,6 +119,7 @@ def services_of(
         credential_file=layout.credential("router"),
     )
     gateway = GatewaySettings(
+        login=True,
         http_address=address["portal"],
         grpc_address=address["reflection"],
         auth_address=address["auth"],

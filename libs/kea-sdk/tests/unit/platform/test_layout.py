@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from kea_sdk.platform.layout import MAX_SOCKET_DIRECTORY, SERVICE_ACCOUNTS, LayoutError, layout_of
+from kea_core.roles import SERVICE_ACCOUNTS
+from kea_sdk.platform.layout import MAX_SOCKET_DIRECTORY, LayoutError, layout_of
 
 pytestmark = pytest.mark.usefixtures("runtime")
 

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from kea_auth.login.settings import LoginSettings
 from kea_core.settings import Secret, SettingsError
 from kea_deployer.builds.settings import ImageSettings
 from kea_sdk.platform.layout import layout_of
@@ -16,7 +17,9 @@ SET = {"KEA_DEPLOYER_IMAGES_REPOSITORY": "r.example/models", "KEA_DEPLOYER_IMAGE
 
 def test_the_deployer_is_told_how_models_become_images(tmp_path: Path, runtime: Path) -> None:
     images = ImageSettings(repository="r.example/models", base="python:3.11")
-    services = services_of(layout_of(tmp_path), Secret(""), lifeline=3, keep_replicas=False, images=images)
+    services = services_of(
+        layout_of(tmp_path), Secret(""), lifeline=3, keep_replicas=False, images=images, login=LoginSettings()
+    )
     environments = {service.name: service.environment for service in services}
     assert SET.items() <= environments["deployer"].items()
     assert not any("IMAGES" in key for name in ("auth", "registry", "router") for key in environments[name])

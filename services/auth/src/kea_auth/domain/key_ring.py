@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kea_auth.domain.claims import LONGEST_TTL, MARGIN
 from kea_auth.domain.signing_key import SigningKey
-from kea_auth.domain.tokens import LONGEST_TTL
 
-MARGIN = timedelta(minutes=1)
-"""What verifiers' leeway and the clocks of several processes may differ by."""
+MAX_KEYS = 64
+"""Keys kept at most: all verifiers hold all of them."""
 
 
 class State(enum.Enum):
@@ -42,9 +42,11 @@ class Plan:
     """What is due."""
 
     make: bool
-    """Whether a new key is due."""
+    """Whether a new key is due, and there is room for it."""
     remove: tuple[SigningKey, ...]
     """Keys that verify nothing any more."""
+    full: bool = False
+    """Whether a new key is due, and there is no room: the one that signs goes on."""
 
 
 class KeyRing:
@@ -52,10 +54,12 @@ class KeyRing:
 
     Args:
         keys: in any order.
+        needed: when the last API key that a key signed and that is not revoked expires, by `kid`.
     """
 
-    def __init__(self, keys: Iterable[SigningKey]) -> None:
+    def __init__(self, keys: Iterable[SigningKey], needed: Mapping[str, datetime] | None = None) -> None:
         self._keys = sorted(keys, key=lambda key: key.number)
+        self._needed = needed or {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -67,7 +71,7 @@ class KeyRing:
 
     def with_key(self, key: SigningKey) -> KeyRing:
         """Returns this ring and one more key."""
-        return KeyRing([*self._keys, key])
+        return KeyRing([*self._keys, key], self._needed)
 
     def active(self, now: datetime) -> SigningKey | None:
         """Returns the key that signs, or None where there are no keys at all."""
@@ -86,14 +90,16 @@ class KeyRing:
                 found.append(KeyView(key, State.ACTIVE, None))
             else:
                 retired = min(later.activate_time for later in self._keys[index + 1 :])
-                found.append(KeyView(key, State.RETIRED, retired + LONGEST_TTL + MARGIN))
+                last = max(retired + LONGEST_TTL, self._needed.get(key.kid, retired))
+                found.append(KeyView(key, State.RETIRED, last + MARGIN))
         return found[::-1]
 
     def plan(self, now: datetime, rotate_after: timedelta) -> Plan:
         """Returns what is due: a key where there is none or the newest is old, and the end of those past theirs."""
-        make = not self._keys or self._keys[-1].activate_time + rotate_after <= now
+        due = not self._keys or self._keys[-1].activate_time + rotate_after <= now
         expired = [view.key for view in self.views(now) if view.expire_time is not None and view.expire_time <= now]
-        return Plan(make, tuple(expired))
+        full = due and len(self._keys) - len(expired) >= MAX_KEYS
+        return Plan(due and not full, tuple(expired), full)
 
     def jwks(self) -> str:
         """Returns the public halves as a JSON Web Key Set (RFC 7517), newest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 
 import sqlalchemy as sa
 from kea_core.change_feed import ChangeFeed, Synced
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kea_auth.domain.errors import SigningKeyRaced
 from kea_auth.domain.signing_key import SigningKey
+from kea_auth.store.api_key_store import needed_signing_keys
 from kea_auth.store.tables import SIGNING_KEYS
 
 COLLECTION = "signing_keys"
@@ -30,6 +32,10 @@ class SqlKeyTransaction:
     async def keys(self) -> list[SigningKey]:
         """Returns all keys."""
         return await _keys(self._session)
+
+    async def needed(self) -> dict[str, datetime]:
+        """Returns when the last API key that is not revoked expires, by the `kid` of the key that signed it."""
+        return await needed_signing_keys(self._session)
 
     async def add(self, key: SigningKey) -> None:
         """Adds a key."""
@@ -71,6 +77,11 @@ class SqlKeyStore:
         """Returns all keys."""
         async with self._sessions.reading() as session:
             return await _keys(session)
+
+    async def needed(self) -> dict[str, datetime]:
+        """Returns when the last API key that is not revoked expires, by the `kid` of the key that signed it."""
+        async with self._sessions.reading() as session:
+            return await needed_signing_keys(session)
 
     async def watch(self, since: int) -> AsyncIterator[int]:
         """Yields a revision after each change of the keys."""

@@ -170,31 +170,30 @@ def _endpoint_actions(
     now = observed.endpoint
     name = f"projects/{project}/endpoints/{spec.endpoint}"
     target = _aim(chosen, observed)
+    limits = spec.limits if spec.limits.ByteSize() else None
     if now is None:
         if target is None:
             return []
         message = endpoint_pb2.Endpoint(
             targets=[endpoint_pb2.Target(deployment=target, weight=WHOLE)],
-            allowed_roles=spec.allowed_roles,
             retry=spec.retry,
             managed_by=resource,
+            limits=limits,
         )
         if spec.timeout.ByteSize():
             message.timeout.CopyFrom(spec.timeout)
         return [CreateEndpoint(name, message)]
     paths: list[str] = []
-    message = endpoint_pb2.Endpoint(
-        name=name, etag=now.etag, allowed_roles=spec.allowed_roles, timeout=spec.timeout, retry=spec.retry
-    )
+    message = endpoint_pb2.Endpoint(name=name, etag=now.etag, timeout=spec.timeout, retry=spec.retry, limits=limits)
     if target is not None and _targets(observed) != {target}:
         message.targets.add(deployment=target, weight=WHOLE)
         paths.append("targets")
-    if tuple(now.allowed_roles) != spec.allowed_roles:
-        paths.append("allowed_roles")
     if now.timeout != spec.timeout:
         paths.append("timeout")
     if (now.retry or endpoint_pb2.Endpoint.RETRY_UNSENT) != spec.retry:  # an older router says nothing of it
         paths.append("retry")
+    if now.limits != spec.limits:
+        paths.append("limits")
     return [UpdateEndpoint(message, tuple(paths))] if paths else []
 
 

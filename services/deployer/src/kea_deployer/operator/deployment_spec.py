@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import duration_pb2, json_format
 from google.protobuf.message import Message
 from kea.deployer.v1 import pod_template_pb2
-from kea.router.v1 import endpoint_pb2
+from kea.router.v1 import endpoint_pb2, limits_pb2
 
 from kea_deployer.operator.errors import Problem, spec_invalid
 from kea_deployer.operator.names import ID, resource_id
@@ -37,9 +37,9 @@ class DeploymentSpec:
     """Not given: one, or as autoscaling says."""
     pod_template: pod_template_pb2.PodTemplate = field(default_factory=pod_template_pb2.PodTemplate)
     autoscaling: pod_template_pb2.Autoscaling | None = None
-    allowed_roles: tuple[str, ...] = ()
     timeout: duration_pb2.Duration = field(default_factory=duration_pb2.Duration)
     retry: endpoint_pb2.Endpoint.Retry = endpoint_pb2.Endpoint.RETRY_UNSENT
+    limits: limits_pb2.Limits = field(default_factory=limits_pb2.Limits)
 
 
 def read_deployment_spec(name: str, spec: Mapping[str, Any]) -> DeploymentSpec:
@@ -72,9 +72,9 @@ def read_deployment_spec(name: str, spec: Mapping[str, Any]) -> DeploymentSpec:
         replicas=None if replicas is None else int(replicas),
         pod_template=_pod_template(spec),
         autoscaling=autoscaling,
-        allowed_roles=tuple(sorted({str(role) for role in spec.get("allowedRoles") or ()})),
         timeout=_timeout(spec.get("timeout")),
         retry=_retry(str(spec.get("retry") or UNSENT)),
+        limits=_limits(spec.get("limits")),
     )
 
 
@@ -108,6 +108,12 @@ def _timeout(text: Any) -> duration_pb2.Duration:
             made.FromJsonString(str(text))
         except ValueError:
             raise spec_invalid(field="timeout", found=text, expected="seconds, such as 60s") from None
+    return made
+
+
+def _limits(document: Any) -> limits_pb2.Limits:
+    made = limits_pb2.Limits()
+    _parse("limits", document or {}, made)
     return made
 
 

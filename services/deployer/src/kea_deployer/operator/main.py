@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
+from kea_core.authority import Authority
 from kea_core.client import ServiceTokens, open_channel
 from kea_core.clock import utc_now
 from kea_core.lifecycle import cancel_after
 from kea_core.server import serve
 from kea_core.settings import Secret
 from kea_core.tls import open_tls
-from kea_core.tokens import TokenVerifier
 from prometheus_client import CollectorRegistry
 
 from kea_deployer.cluster.api import connect
@@ -54,7 +54,7 @@ async def run(
             serve(
                 settings.address,
                 (),
-                verifier=TokenVerifier(),
+                authority=Authority(),
                 metrics=metrics,
                 drain=settings.drain,
                 tls=tls,

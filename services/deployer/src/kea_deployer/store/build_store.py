@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from kea_core.audit_call import changed
 from kea_core.database import Sessions
 from kea_core.idempotency import SeenRequests
 from kea_core.pages import Page
@@ -90,15 +91,18 @@ class SqlBuildTransaction:
 
     async def add(self, build: Build) -> None:
         """Adds a build."""
+        changed(build.name)
         await self._session.execute(sa.insert(BUILDS).values(build_rows.of_build(build)))
 
     async def replace(self, build: Build) -> None:
         """Writes a build that is there."""
+        changed(build.name)
         update = sa.update(BUILDS).where(BUILDS.c.name == build.name)
         await self._session.execute(update.values(build_rows.of_build(build)))
 
     async def remove(self, name: str) -> None:
         """Removes a build that is there."""
+        changed(name, deleted=True)
         await self._session.execute(sa.delete(BUILDS).where(BUILDS.c.name == name))
 
     async def of_operation(self, operation: str) -> Build | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from kea_core.change_feed import Change, ChangeFeed, Synced
-from kea_core.database import Sessions, is_unique_violation
+from kea_core.database import Sessions, among, is_unique_violation
 from kea_core.idempotency import SeenRequests
 from kea_core.pages import Page
 from sqlalchemy.exc import IntegrityError
@@ -83,7 +83,9 @@ class SqlDeploymentTransaction:
         """Returns up to `page.size` + 1 deployments of a project by name."""
         return await self._read(
             sa.select(DEPLOYMENTS)
-            .where(DEPLOYMENTS.c.project == project, DEPLOYMENTS.c.name > page.after)
+            .where(
+                DEPLOYMENTS.c.project == project, DEPLOYMENTS.c.name > page.after, among(DEPLOYMENTS.c.name, page.only)
+            )
             .order_by(DEPLOYMENTS.c.name)
             .limit(page.size + 1)
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from kea_core.audit_outbox import audit_table
 from kea_core.change_feed import feed_tables
 from kea_core.database import NAMING
 from kea_core.idempotency import request_table
 
 METADATA = sa.MetaData(naming_convention=NAMING)
 FEED = feed_tables(METADATA)
+AUDIT_EVENTS = audit_table(METADATA)
 REQUESTS = request_table(METADATA)
 
 DEPLOYMENTS = sa.Table(

@@ -1,9 +1,11 @@
-"""What Envoy writes of every request."""
+"""What Envoy writes of every request, and what it tells the audit log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+from kea_core import audit_attributes as audited
 
 CLAIM = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:claims:{})%"
 
@@ -42,3 +44,93 @@ def access_log(path: Path) -> dict[str, Any]:
             "log_format": {"json_format": FIELDS, "omit_empty_values": True},
         },
     }
+
+
+AUDIT_CLUSTER = "audit"
+AUDIT_STATS = "audit"
+"""Envoy's counters of it are `access_logs.open_telemetry_access_log.audit.…`."""
+AUDITED = {
+    audited.SUBJECT: CLAIM.format("sub"),
+    audited.TOKEN_ID: CLAIM.format("jti"),
+    audited.SESSION_ID: CLAIM.format("sid"),
+    audited.ACCOUNT_ID: CLAIM.format("uid"),
+    audited.ENDPOINT: "%REQ(X-KEA-MODEL):160%",
+    audited.METHOD: "%REQ(X-KEA-METHOD):128%",
+    audited.MODEL_VERSION: "%RESP(X-KEA-VERSION):32%",
+    audited.RULE: "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
+    audited.HTTP_VERB: "%REQ(:METHOD):16%",
+    audited.PATH: "%PATH(NQ:ORIG_OR_PATH):512%",
+    audited.HTTP_STATUS: "%RESPONSE_CODE%",
+    audited.GRPC_STATUS: "%GRPC_STATUS(SNAKE_STRING)%",
+    audited.FLAGS: "%RESPONSE_FLAGS%",
+    audited.DETAILS: "%RESPONSE_CODE_DETAILS%",
+    audited.DURATION_MS: "%DURATION%",
+    audited.BYTES_RECEIVED: "%BYTES_RECEIVED%",
+    audited.BYTES_SENT: "%BYTES_SENT%",
+    audited.REQUEST_ID: "%REQ(X-REQUEST-ID):128%",
+    audited.SOURCE_ADDRESS: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+}
+"""Who, what, on what, what was decided and by what. Whatever the caller writes is cut off somewhere: refusals are told
+too, and cost no token. No query, no header that may hold a secret, nothing of a body."""
+AUDIT_FLUSH_SECONDS = 1
+AUDIT_BUFFER_BYTES = 256 * 1024
+"""Whichever comes first has a batch sent. Most of what the receiver costs, it costs per batch: with 16 kB three times
+as much for each event."""
+AUDIT_PATIENCE_SECONDS = 60
+"""How long a batch is tried again while nobody takes it; then it is dropped, and counted."""
+AUDIT_RETRY = {
+    "num_retries": 60,
+    "retry_on": "unavailable,connect-failure,reset",
+    "retry_back_off": {"base_interval": "0.2s", "max_interval": "2s"},
+}
+AUDIT_WAITING = 128
+"""Batches that wait at most, 32 MB together: further ones are dropped, and counted."""
+LOGGERS = "type.googleapis.com/envoy.extensions.access_loggers"
+CEL = f"{LOGGERS}.filters.cel.v3.ExpressionFilter"
+REFUSED = "response.code < 500 && response.code_details != 'via_upstream' && response.code_details != 'direct_response'"
+"""Where a service is away there was nothing to decide."""
+
+
+def audit_log(node_id: str) -> dict[str, Any]:
+    """Returns the access log that sends, as OTLP, every call of a model, and whatever else Envoy itself refuses.
+
+    The rest of the API tells its own events, with the changes they are about (`kea_core.audit`).
+    """
+    refused = {"extension_filter": {"name": "cel", "typed_config": {"@type": CEL, "expression": REFUSED}}}
+    # Lua names what a request is for; where it is no model's endpoint there is no slash in it.
+    named = {"name": "x-kea-model", "string_match": {"contains": "/"}}
+    return {
+        "name": "envoy.access_loggers.open_telemetry",
+        "filter": {"or_filter": {"filters": [{"header_filter": {"header": named}}, refused]}},
+        "typed_config": {
+            "@type": f"{LOGGERS}.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+            # Deprecated, but 1.40 takes the size of the buffer from nowhere else: it would be 16 kB.
+            "common_config": {
+                "log_name": "audit",
+                "transport_api_version": "V3",
+                "grpc_service": {
+                    "envoy_grpc": {"cluster_name": AUDIT_CLUSTER},
+                    "timeout": f"{AUDIT_PATIENCE_SECONDS}s",
+                    "retry_policy": AUDIT_RETRY,
+                },
+                "buffer_flush_interval": f"{AUDIT_FLUSH_SECONDS}s",
+                "buffer_size_bytes": AUDIT_BUFFER_BYTES,
+            },
+            "stat_prefix": f"{AUDIT_STATS}.",
+            "disable_builtin_labels": True,
+            "resource_attributes": _values(
+                {audited.SOURCE: "gateway", audited.NAMESPACE: "kea", audited.INSTANCE: node_id}
+            ),
+            "attributes": _values(AUDITED),
+        },
+    }
+
+
+def audit_thresholds() -> dict[str, Any]:
+    """Returns how much the audit log's cluster may have under way."""
+    bounds = dict.fromkeys(("max_requests", "max_pending_requests", "max_retries"), AUDIT_WAITING)
+    return {"circuit_breakers": {"thresholds": [bounds]}}
+
+
+def _values(attributes: dict[str, str]) -> dict[str, Any]:
+    return {"values": [{"key": key, "value": {"string_value": text}} for key, text in attributes.items()]}

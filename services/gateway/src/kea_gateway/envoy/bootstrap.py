@@ -9,7 +9,7 @@ from typing import Any
 from kea_core.address import has_name, split_address
 from kea_core.envoy_tls import TLS_SOCKET, TLS_TYPES, upstream_context
 
-from kea_gateway.envoy.access_log import access_log
+from kea_gateway.envoy.access_log import AUDIT_CLUSTER, access_log, audit_log, audit_thresholds
 from kea_gateway.envoy.descriptors import inference_descriptor_set
 from kea_gateway.envoy.local_replies import local_reply_config
 from kea_gateway.envoy.settings import EnvoySettings
@@ -26,6 +26,11 @@ XDS_RETRY = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 """How soon a router that was away is tried again. By default up to 30 s, in which no change would arrive."""
 SCOPED_ROUTES = "endpoints"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
+REVOCATION_FILTER = "kea.filters.http.revocations"
+LIMITS_FILTER = "envoy.filters.http.local_ratelimit"
+CONCURRENCY_FILTER = "kea.filters.http.concurrency"
+PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
+SESSION_FILTER = "kea.filters.http.session"
 SCOPE_HEADER = "x-kea-model"
 SERVICE = "inference.GRPCInferenceService"
 MAX_HEADERS_KB = 60
@@ -37,7 +42,10 @@ CONNECTION_IDLE_SECONDS = 3600
 
 def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
     """Returns the bootstrap, as JSON."""
-    listeners, clusters = [_listener(settings)], [_xds_cluster(settings)]
+    listeners, clusters = [_listener(settings)], [_grpc_cluster(XDS_CLUSTER, settings.xds_address, tls=settings.tls)]
+    if settings.audit_address:
+        audit = _grpc_cluster(AUDIT_CLUSTER, settings.audit_address, tls=settings.tls)
+        clusters.append(audit | audit_thresholds())
     if settings.metrics_port:
         listeners.append(_metrics_listener(settings))
         clusters.append(_cluster(ADMIN_CLUSTER, f"unix:{settings.admin_socket}"))
@@ -81,7 +89,7 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
             "scoped_rds": {"scoped_rds_config_source": ADS},
         },
         "http_filters": _filters(settings),
-        "access_log": [access_log(settings.access_log)],
+        "access_log": _access_logs(settings),
         "local_reply_config": local_reply_config(),
         "normalize_path": True,
         "merge_slashes": True,
@@ -135,18 +143,12 @@ def _chain(manager: dict[str, Any]) -> dict[str, Any]:
 
 def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
     """The order matters: who calls, which model, may they, and only then what the request says."""
-    lua = resources.files("kea_gateway.envoy").joinpath("scope.lua").read_text(encoding="utf-8")
+    lua = _script("scope.lua")
     lua = f"local MAX_BODY_BYTES = {settings.max_body_bytes}\n{lua}"
     return [
-        {
-            "name": JWT_FILTER,
-            "config_discovery": {
-                "config_source": ADS,
-                "type_urls": [f"{HTTP}.jwt_authn.v3.JwtAuthentication"],
-                # Without keys nobody is let in: the listener waits for them.
-                "apply_default_config_without_warming": False,
-            },
-        },
+        _session(),
+        _discovered(JWT_FILTER, "jwt_authn.v3.JwtAuthentication"),
+        _discovered(REVOCATION_FILTER, "rbac.v3.RBAC"),
         {
             "name": "envoy.filters.http.grpc_field_extraction",
             "typed_config": {
@@ -165,6 +167,7 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
         },
         # Empty: each route carries its own, which the router checks before it publishes.
         {"name": "envoy.filters.http.rbac", "typed_config": {"@type": f"{HTTP}.rbac.v3.RBAC"}},
+        *_limits(),
         {
             "name": "envoy.filters.http.grpc_json_transcoder",
             "typed_config": {
@@ -183,15 +186,81 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
     ]
 
 
+def _session() -> dict[str, Any]:
+    """What makes a bearer token of a session cookie; requests without one, as programs send them, skip it."""
+    matching = f"{TYPES}/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+    lua = {"@type": f"{HTTP}.lua.v3.Lua", "default_source_code": {"inline_string": _script("session.lua")}}
+    cookie = {"@type": f"{TYPES}/envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "cookie"}
+    with_session = {
+        "single_predicate": {
+            "input": {"name": "cookie", "typed_config": cookie},
+            "value_match": {"contains": "kea_session="},
+        }
+    }
+    skip = {"@type": f"{TYPES}/envoy.extensions.filters.common.matcher.action.v3.SkipFilter"}
+    otherwise = {"action": {"name": "skip", "typed_config": skip}}
+    return {
+        "name": SESSION_FILTER,
+        "typed_config": {
+            "@type": matching,
+            "extension_config": {"name": "envoy.filters.http.lua", "typed_config": lua},
+            "xds_matcher": {
+                "matcher_list": {
+                    "matchers": [{"predicate": {"not_matcher": with_session}, "on_match": otherwise}],
+                }
+            },
+        },
+    }
+
+
+def _script(name: str) -> str:
+    return resources.files("kea_gateway.envoy").joinpath(name).read_text(encoding="utf-8")
+
+
+def _discovered(name: str, kind: str) -> dict[str, Any]:
+    """A filter that the router sends. Without keys and revocations nobody is let in: the listener waits for them."""
+    discovery = {
+        "config_source": ADS,
+        "type_urls": [f"{HTTP}.{kind}"],
+        "apply_default_config_without_warming": False,
+    }
+    return {"name": name, "config_discovery": discovery}
+
+
+def _limits() -> list[dict[str, Any]]:
+    """What requests that may be made are held to: the narrowest first, so that no refusal takes of what others share.
+
+    The first two are empty, and endpoints bring their own.
+    """
+    matching = f"{TYPES}/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+    composite = {"name": "composite", "typed_config": {"@type": f"{HTTP}.composite.v3.Composite"}}
+    rates = {"@type": f"{HTTP}.local_ratelimit.v3.LocalRateLimit"}
+    of_projects = _discovered(PROJECT_LIMITS_FILTER, "local_ratelimit.v3.LocalRateLimit")
+    # An older router sends none; without, a listener would wait for it, and then answer 500.
+    of_projects["config_discovery"]["default_config"] = {**rates, "stat_prefix": "project_limits"}
+    return [
+        {
+            "name": CONCURRENCY_FILTER,
+            "typed_config": {"@type": matching, "extension_config": composite, "xds_matcher": {}},
+        },
+        {"name": LIMITS_FILTER, "typed_config": {**rates, "stat_prefix": "endpoint_limits"}},
+        of_projects,
+    ]
+
+
+def _access_logs(settings: EnvoySettings) -> list[dict[str, Any]]:
+    written = access_log(settings.access_log)
+    return [written, audit_log(settings.node_id)] if settings.audit_address else [written]
+
+
 def _extract(*fields: str) -> dict[str, Any]:
     return {"request_field_extractions": {field: {} for field in fields}}
 
 
-def _xds_cluster(settings: EnvoySettings) -> dict[str, Any]:
+def _grpc_cluster(name: str, address: str, *, tls: bool) -> dict[str, Any]:
     options = f"{TYPES}/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    address = settings.xds_address
-    cluster = _cluster(XDS_CLUSTER, address)
-    if settings.tls and not address.startswith("unix:"):
+    cluster = _cluster(name, address)
+    if tls and not address.startswith("unix:"):
         context = {"@type": f"{TLS_TYPES}.UpstreamTlsContext", **upstream_context(address)}
         cluster["transport_socket"] = {"name": TLS_SOCKET, "typed_config": context}
     return cluster | {

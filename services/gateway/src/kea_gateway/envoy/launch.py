@@ -35,6 +35,7 @@ def write_bootstrap(settings: LaunchSettings) -> Path:
             host=settings.host,
             port=settings.port,
             xds_address=settings.xds_address,
+            audit_address=settings.audit_address,
             tls=bool(settings.tls_directory),
             admin_socket=settings.admin_socket,
             access_log=settings.access_log,

@@ -26,12 +26,14 @@ local function of_grpc(handle, headers, path)
   local call = string.sub(path, #GRPC + 1)
   if OF_THE_SERVER[call] then return MANAGEMENT end
   local fields = handle:streamInfo():dynamicMetadata():get(FIELDS)
-  local name = headers:get("x-kea-model-name") or headers:get("x-gateway-model-name")
-  name = name or field(fields, "model_name") or field(fields, "name")
+  local named = field(fields, "model_name") or field(fields, "name")
   handle:streamInfo():dynamicMetadata():set("kea", "inference", true)
-  if not name then return nil end
-  local project, endpoint, method = split(name)
+  local chosen = headers:get("x-kea-model-name") or headers:get("x-gateway-model-name") or named
+  if not chosen then return nil end
+  local project, endpoint = split(chosen)
   if not endpoint then return nil end
+  -- The method is the message's, whatever a header says: that is what the model server goes by, too.
+  local _, _, method = split(named or "")
   return project .. "/" .. endpoint, field(fields, "model_version") or field(fields, "version"), method
 end
 

@@ -26,9 +26,12 @@ class EnvoySettings:
     """File with the descriptor set that JSON is transcoded by."""
     services: tuple[str, ...]
     """Full names of the gRPC services that have a REST form."""
+    audit_address: str = ""
+    """Where audit events are sent as OTLP: auth's own receiver or a company's collector, `unix:PATH` or `HOST:PORT`.
+    Empty: nowhere."""
     tls: bool = False
-    """Whether it speaks mutual TLS with a router at `HOST:PORT`, by the files of `kea_core.envoy_tls` in its working
-    directory."""
+    """Whether it speaks mutual TLS with what is at `HOST:PORT`, router and audit log, by the files of
+    `kea_core.envoy_tls` in its working directory."""
     node_id: str = "gateway"
     """Its name towards the router."""
     trusted_proxies: int = 0
@@ -55,9 +58,12 @@ class LaunchSettings:
     directory: Path
     """Where its files and the socket of its admin page are; made where it is missing, and closed to other users. It is
     Envoy's working directory."""
+    audit_address: str = ""
+    """Where audit events are sent as OTLP: auth's own receiver or a company's collector, `unix:PATH` or `HOST:PORT`.
+    Empty: nowhere."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it Envoy speaks mutual
-    TLS with a router at `HOST:PORT`, and with services where the router says so. Empty: in plaintext."""
+    TLS with router and audit log at `HOST:PORT`, and with services where the router says so. Empty: in plaintext."""
     host: str = "0.0.0.0"  # noqa: S104 - a pod's only door
     """Address it listens on."""
     port: int = 8080

@@ -18,6 +18,7 @@ from kea_gateway.portal.catalog import Catalog, CatalogUnavailableError
 from kea_gateway.portal.pages import Pages
 from kea_gateway.portal.responses import problem_response
 from kea_gateway.portal.security_headers import SecurityHeaders
+from kea_gateway.portal.visibility import Visibility, Who, everything
 
 Ready = Callable[[], Awaitable[bool]]
 """Returns whether the gateway may take requests."""
@@ -27,16 +28,25 @@ async def _always() -> bool:
     return True
 
 
-def build_app(catalog: Catalog, *, ready: Ready = _always, public_url: str = "") -> Starlette:
+def build_app(
+    catalog: Catalog,
+    *,
+    ready: Ready = _always,
+    public_url: str = "",
+    visibility: Visibility = everything,
+    who: Who | None = None,
+) -> Starlette:
     """Returns the application.
 
     Args:
         catalog: knows the models.
         ready: answers `/readyz`.
         public_url: where callers reach the gateway; empty: as the `Host` header of each request says.
+        visibility: which models the list for programs shows to whom.
+        who: tells who has logged in; None where nobody can.
     """
     assets = Assets()
-    pages = Pages(catalog, assets, public_url.rstrip("/"))
+    pages = Pages(catalog, assets, public_url.rstrip("/"), visibility, who)
 
     async def readyz(request: Request) -> Response:  # noqa: ARG001 - Starlette's shape
         if await ready():

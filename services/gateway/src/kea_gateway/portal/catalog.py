@@ -40,6 +40,8 @@ class ServedModel:
     signature: Signature | None
     """What that version takes and gives; None where it is not known, as while its deployment is missing."""
     targets: tuple[ServedTarget, ...]
+    limits: tuple[str, ...] = ()
+    """What its endpoint takes at most, a phrase for each limit."""
 
     @property
     def prefix(self) -> str:

@@ -11,6 +11,7 @@ from kea.deployer.v1 import deployment_pb2, deployment_service_pb2, deployment_s
 from kea.registry.v1 import model_version_pb2, model_version_service_pb2, model_version_service_pb2_grpc
 from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, endpoint_service_pb2_grpc
 from kea_openapi.convert import from_proto
+from kea_openapi.limits_text import limits_text
 from kea_openapi.signature import SignatureError
 
 from kea_gateway.portal.catalog import CatalogUnavailableError, ServedModel, ServedTarget
@@ -100,6 +101,7 @@ class GrpcCatalog:
             description=version.description if version is not None else "",
             signature=signature,
             targets=tuple(_target(target, versions) for target in endpoint.targets),
+            limits=limits_text(endpoint.limits),
         )
 
     async def _version_of(self, deployment: str) -> model_version_pb2.ModelVersion | None:

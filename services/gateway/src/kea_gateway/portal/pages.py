@@ -17,6 +17,7 @@ from kea_gateway.portal.assets import Assets
 from kea_gateway.portal.catalog import Catalog, ServedModel
 from kea_gateway.portal.responses import document_response, page_response, problem_response, wants_html
 from kea_gateway.portal.views import matches, method_views, model_json, sample_views
+from kea_gateway.portal.visibility import Visibility, Who, everything
 
 _HOST = re.compile(r"^[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?$")
 _MAX_QUERY = 200
@@ -29,12 +30,23 @@ class Pages:
         catalog: knows the models.
         assets: the static files that pages use.
         public_url: where callers reach the gateway, without a slash at the end; empty: as each request says.
+        visibility: which models the list for programs shows to whom.
+        who: tells who has logged in; None where nobody can.
     """
 
-    def __init__(self, catalog: Catalog, assets: Assets, public_url: str = "") -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        assets: Assets,
+        public_url: str = "",
+        visibility: Visibility = everything,
+        who: Who | None = None,
+    ) -> None:
+        self._who = who
         self._catalog = catalog
         self._public_url = public_url
         self._assets = assets
+        self._visibility = visibility
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("kea_gateway.portal"),
             autoescape=True,
@@ -55,12 +67,12 @@ class Pages:
         return self._page(request, "models.html", models=models, shown=shown, query=query)
 
     async def list_json(self, request: Request) -> Response:
-        """Lists all models of a project; browsers are sent to the page."""
+        """Lists the models of a project that the caller may call; browsers are sent to the page."""
         if wants_html(request):
             return RedirectResponse(f"{_prefix(request)}/docs", headers={"vary": "Accept"})
         models = await self._catalog.list_models(_project(request))
-        base = self._base(request)
-        return document_response(request, {"models": [model_json(model, base) for model in models]})
+        base, sees = self._base(request), self._visibility(request)
+        return document_response(request, {"models": [model_json(model, base) for model in models if sees(model)]})
 
     async def model_page(self, request: Request) -> Response:
         """Shows one model's documentation."""
@@ -122,6 +134,7 @@ class Pages:
             framework=model.framework,
             description=model.description,
             server_url=self._base(request),
+            limits=model.limits,
         )
         return model_document(api)
 
@@ -141,7 +154,13 @@ class Pages:
     def _render(self, request: Request, template: str, **values: Any) -> str:
         project = _project(request)
         return self._templates.get_template(template).render(
-            project=project, prefix=_prefix(request), asset=self._assets.url, **values
+            project=project,
+            prefix=_prefix(request),
+            asset=self._assets.url,
+            login=self._who is not None,
+            who=self._who(request) if self._who is not None else "",
+            place=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            **values,
         )
 
 

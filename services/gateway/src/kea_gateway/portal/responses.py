@@ -54,7 +54,7 @@ def _quality(parameters: list[str]) -> float:
 
 def _tagged(request: Request, body: bytes, media_type: str) -> Response:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": _REVALIDATE, "vary": "Accept, Host, X-Forwarded-Proto"}
+    headers = {"etag": tag, "cache-control": _REVALIDATE, "vary": "Accept, Authorization, Host, X-Forwarded-Proto"}
     known = {entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")}
     if tag in known or "*" in known:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -85,6 +85,7 @@ def model_json(model: ServedModel, base: str) -> dict[str, Any]:
             {"deployment": target.deployment, "version": target.version, "weight": target.weight}
             for target in model.targets
         ],
+        "limits": list(model.limits),
         "oip": f"{address}/v2/models/{model.name}",
         "docs": f"{address}/models/{model.name}/docs",
         "openapi": f"{address}/models/{model.name}/openapi.json",

@@ -54,7 +54,7 @@ class Models:
     async def page(self, project: str, page: Page) -> tuple[list[Model], str]:
         """Returns models by id, and the last one's id where there are more."""
         async with self._storage.reading() as transaction:
-            models = await transaction.models.page(project, page.after, page.size + 1)
+            models = await transaction.models.page(project, page)
         shown = models[: page.size]
         return shown, shown[-1].key.model if len(models) > page.size else ""
 

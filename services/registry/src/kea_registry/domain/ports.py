@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol, TypeVar
 
+from kea_core.pages import Page
+
 from kea_registry.domain.model import Model, ModelKey
 from kea_registry.domain.model_version import ModelVersion, VersionKey
 
@@ -55,8 +57,8 @@ class ModelStore(Protocol):
         """Returns a model; with `lock`, nobody else changes it or its versions before the transaction ends."""
         ...
 
-    async def page(self, project: str, after: str, size: int) -> list[Model]:
-        """Returns models of a project by id, those after one."""
+    async def page(self, project: str, page: Page) -> list[Model]:
+        """Returns up to `page.size` + 1 models of a project by id: one more tells that there is a next page."""
         ...
 
     async def add(self, model: Model) -> bool:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from kea_core.audit_call import changed
 from kea_core.clock import as_utc
+from kea_core.database import among
+from kea_core.pages import Page
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kea_registry.domain.model import Model, ModelKey
@@ -30,13 +33,14 @@ class SqlModelStore:
             return None
         return _model(row, (await self._aliases(key.project, [key.model])).get(key.model, {}))
 
-    async def page(self, project: str, after: str, size: int) -> list[Model]:
-        """Returns models of a project by id."""
+    async def page(self, project: str, page: Page) -> list[Model]:
+        """Returns up to `page.size` + 1 models of a project by id."""
+        shown = None if page.only is None else frozenset(name.rpartition("/")[2] for name in page.only)
         query = (
             sa.select(MODELS)
-            .where(MODELS.c.project == project, MODELS.c.model > after)
+            .where(MODELS.c.project == project, MODELS.c.model > page.after, among(MODELS.c.model, shown))
             .order_by(MODELS.c.model)
-            .limit(size)
+            .limit(page.size + 1)
         )
         rows = (await self._session.execute(query)).all()
         aliases = await self._aliases(project, [row.model for row in rows])
@@ -44,10 +48,12 @@ class SqlModelStore:
 
     async def add(self, model: Model) -> bool:
         """Adds a model without aliases."""
+        changed(model.key.name)
         return await insert_or(self._session, MODELS, _key(model.key) | _values(model))
 
     async def save(self, model: Model) -> None:
         """Writes a model."""
+        changed(model.key.name)
         await self._session.execute(sa.update(MODELS).where(*_is(MODELS, model.key)).values(_values(model)))
         await self._session.execute(sa.delete(MODEL_ALIASES).where(*_is(MODEL_ALIASES, model.key)))
         rows = [_key(model.key) | {"alias": alias, "number": number} for alias, number in model.aliases.items()]
@@ -56,6 +62,7 @@ class SqlModelStore:
 
     async def remove(self, key: ModelKey) -> None:
         """Removes a model."""
+        changed(key.name, deleted=True)
         await self._session.execute(sa.delete(MODELS).where(*_is(MODELS, key)))
 
     async def _aliases(self, project: str, models: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from kea_core.audit_outbox import audit_table
 from kea_core.change_feed import feed_tables
 from kea_core.database import NAMING
 from kea_core.idempotency import request_table
@@ -81,3 +82,4 @@ MODEL_ALIASES = sa.Table(
 
 REQUESTS = request_table(METADATA)
 FEED = feed_tables(METADATA)
+AUDIT_EVENTS = audit_table(METADATA)

@@ -10,6 +10,7 @@ from datetime import datetime
 from kea_core.resource_name import parse_name
 
 from kea_router.domain.errors import TargetDuplicate, TargetProjectMismatch, TimeoutInvalid, WeightsInvalid
+from kea_router.domain.limits import NO_LIMITS, Limits
 
 WHOLE = 10_000
 """All requests of an endpoint, in basis points."""
@@ -46,8 +47,6 @@ class Endpoint:
     name: str
     """`projects/{project}/endpoints/{endpoint}`."""
     targets: tuple[Target, ...]
-    allowed_roles: tuple[str, ...]
-    """Empty: the roles of `kea_core.roles.INVOKE_ROLES`."""
     timeout_seconds: float
     """Longest time of one request; 0 for the default."""
     revision: int
@@ -58,6 +57,8 @@ class Endpoint:
     """Which requests that failed on the way are sent to another replica."""
     managed_by: str = ""
     """The custom resource that manages it, `{namespace}/{name}`; empty: none does."""
+    limits: Limits = NO_LIMITS
+    """What it takes at most."""
 
     @property
     def etag(self) -> str:
@@ -77,6 +78,7 @@ class Endpoint:
             TargetDuplicate: a deployment appears twice.
             TargetProjectMismatch: a target is of another project.
             TimeoutInvalid: the time-out is out of range.
+            LimitInvalid: a limit is.
         """
         project, _ = parse_name(self.name, "projects", "endpoints")
         for deployment, count in Counter(target.deployment for target in self.targets).items():
@@ -89,3 +91,4 @@ class Endpoint:
             raise WeightsInvalid(total)
         if self.timeout_seconds and not MIN_TIMEOUT_SECONDS <= self.timeout_seconds <= MAX_TIMEOUT_SECONDS:
             raise TimeoutInvalid(self.timeout_seconds)
+        self.limits.check("endpoint.limits")

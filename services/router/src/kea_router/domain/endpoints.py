@@ -12,9 +12,10 @@ from kea_core.pages import Page
 
 from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.errors import EndpointNotFound
+from kea_router.domain.limits import NO_LIMITS, Limits
 from kea_router.domain.ports import EndpointStore, EndpointTransaction
 
-MUTABLE = ("targets", "allowed_roles", "timeout", "retry")
+MUTABLE = ("targets", "timeout", "retry", "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,10 @@ class Wanted:
     """What a caller may say about an endpoint."""
 
     targets: tuple[Target, ...]
-    allowed_roles: tuple[str, ...]
     timeout_seconds: float
     retry: Retry | None = None
     """None where nothing is said."""
+    limits: Limits = NO_LIMITS
 
 
 class Endpoints:
@@ -50,13 +51,13 @@ class Endpoints:
         endpoint = Endpoint(
             name=name,
             targets=wanted.targets,
-            allowed_roles=wanted.allowed_roles,
             timeout_seconds=wanted.timeout_seconds,
             retry=wanted.retry or Retry.UNSENT,
             revision=0,
             create_time=now,
             update_time=now,
             managed_by=managed_by,
+            limits=wanted.limits,
         )
         endpoint.check()
         async with self._store.transaction(commit=not validate_only) as transaction:
@@ -105,9 +106,9 @@ class Endpoints:
             changed = replace(
                 endpoint,
                 targets=wanted.targets if "targets" in chosen else endpoint.targets,
-                allowed_roles=wanted.allowed_roles if "allowed_roles" in chosen else endpoint.allowed_roles,
                 timeout_seconds=wanted.timeout_seconds if "timeout" in chosen else endpoint.timeout_seconds,
                 retry=wanted.retry or Retry.UNSENT if "retry" in chosen else endpoint.retry,
+                limits=wanted.limits if "limits" in chosen else endpoint.limits,
             )
             changed.check()
             if changed == endpoint:
@@ -150,8 +151,8 @@ def _paths(wanted: Wanted, paths: Sequence[str]) -> frozenset[str]:
         return frozenset(MUTABLE)
     given = {
         "targets": bool(wanted.targets),
-        "allowed_roles": bool(wanted.allowed_roles),
         "timeout": bool(wanted.timeout_seconds),
         "retry": wanted.retry is not None,
+        "limits": bool(wanted.limits),
     }
     return frozenset(paths) or frozenset(path for path in MUTABLE if given[path])

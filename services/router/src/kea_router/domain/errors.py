@@ -67,3 +67,12 @@ class TimeoutInvalid(InvalidArgument):
         description = f"is {seconds} s; expected 0.001 s to 3600 s"
         violations = [FieldViolation("endpoint.timeout", description)]
         super().__init__(f"endpoint.timeout {description}", violations=violations, seconds=str(seconds))
+
+
+class LimitInvalid(InvalidArgument):
+    """A limit is out of its bounds."""
+
+    reason = "LIMIT_INVALID"
+
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(f"{field} {description}", violations=[FieldViolation(field, description)], field=field)

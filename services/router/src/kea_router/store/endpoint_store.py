@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from kea_core.change_feed import Change, ChangeFeed, Synced
 from kea_core.clock import as_utc
-from kea_core.database import Sessions, is_unique_violation
+from kea_core.database import Sessions, among, is_unique_violation
 from kea_core.idempotency import SeenRequests
 from kea_core.pages import Page
 from kea_core.resource_name import parse_name
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kea_router.domain.endpoint import Endpoint, Retry, Target
 from kea_router.domain.errors import EndpointExists
 from kea_router.domain.revision import EndpointRevision
+from kea_router.store.limits_rows import limits_of, limits_value
 from kea_router.store.revision_rows import revision_of, row_of
 from kea_router.store.tables import ENDPOINTS, FEED, REVISIONS
 
@@ -72,7 +73,7 @@ class SqlEndpointTransaction:
         """Returns up to `page.size` + 1 endpoints of a project by name."""
         query = (
             sa.select(ENDPOINTS)
-            .where(ENDPOINTS.c.project == project, ENDPOINTS.c.name > page.after)
+            .where(ENDPOINTS.c.project == project, ENDPOINTS.c.name > page.after, among(ENDPOINTS.c.name, page.only))
             .order_by(ENDPOINTS.c.name)
             .limit(page.size + 1)
         )
@@ -132,9 +133,9 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
         "name": endpoint.name,
         "project": parse_name(endpoint.name, "projects", "endpoints")[0],
         "targets": [[target.deployment, target.weight] for target in endpoint.targets],
-        "allowed_roles": list(endpoint.allowed_roles),
         "timeout_seconds": endpoint.timeout_seconds,
         "retry": endpoint.retry.value,
+        "limits": limits_value(endpoint.limits),
         "revision": endpoint.revision,
         "create_time": endpoint.create_time,
         "update_time": endpoint.update_time,
@@ -146,9 +147,9 @@ def _endpoint(row: sa.Row[Any]) -> Endpoint:
     return Endpoint(
         name=row.name,
         targets=tuple(Target(deployment, weight) for deployment, weight in row.targets),
-        allowed_roles=tuple(row.allowed_roles),
         timeout_seconds=row.timeout_seconds,
         retry=Retry(row.retry),
+        limits=limits_of(row.limits),
         revision=row.revision,
         create_time=as_utc(row.create_time),
         update_time=as_utc(row.update_time),

@@ -8,7 +8,7 @@ from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from kea_core.tokens import AUDIENCE, ISSUER, LEEWAY_SECONDS
 
-from kea_router.translate.names import CLAIMS, INFERENCE_SERVICE, JWT_FILTER
+from kea_router.translate.names import CLAIMS, INFERENCE_SERVICE, JWT_FILTER, TOKEN_ID_HEADERS
 from kea_router.translate.policy import packed
 from kea_router.xds.resource import Resource, make_resource
 
@@ -19,33 +19,44 @@ OPEN = (
     r"/(healthz|readyz|favicon\.ico)",
     r"/v2/health/(live|ready)",
     rf"/{INFERENCE_SERVICE.replace('.', '[.]')}/Server(Live|Ready)",
+    r"/(login|oauth)(/.*)?",
+    r"/logout",
+    r"/\.well-known/(openid-configuration|oauth-authorization-server)",
+    rf"{PROJECT}/docs/assets/.*",
+)
+"""Paths that need no token: health, and logging in. Everything else does."""
+DOCS = (
     r"/api/(docs|openapi\.json)",
     rf"{PROJECT}/docs(/.*)?",
     rf"{PROJECT}/models/[^/]+/(docs|openapi\.json)",
 )
-"""Paths that need no token: docs and health. Everything else does."""
+"""These need none either, unless settings say so."""
 PAGES = rf"{PROJECT}/models"
 """A list for programs, which need a token, and for browsers a way to the page of all models, which does not."""
 
 
-def jwt_filter(jwks: str) -> Resource:
-    """Returns the filter for a key set (JSON)."""
+def jwt_filter(jwks: str, *, private_docs: bool = False) -> Resource:
+    """Returns the filter for a key set (JSON); with `private_docs` the docs need a token, too."""
     provider = config_pb2.JwtProvider(
         issuer=ISSUER,
         audiences=[AUDIENCE],
         local_jwks=base_pb2.DataSource(inline_string=jwks),
         forward=True,  # services check it again; routes to models take it away
         payload_in_metadata=CLAIMS,
+        claim_to_headers=[
+            config_pb2.JwtClaimToHeader(claim_name=claim, header_name=name) for claim, name in TOKEN_ID_HEADERS.items()
+        ],
         clock_skew_seconds=LEEWAY_SECONDS,
         jwt_cache_config=config_pb2.JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
     )
-    authn = config_pb2.JwtAuthentication(providers={PROVIDER: provider}, rules=_rules())
+    authn = config_pb2.JwtAuthentication(providers={PROVIDER: provider}, rules=_rules(private_docs=private_docs))
     return make_resource(JWT_FILTER, extension_pb2.TypedExtensionConfig(name=JWT_FILTER, typed_config=packed(authn)))
 
 
-def _rules() -> list[config_pb2.RequirementRule]:
+def _rules(*, private_docs: bool) -> list[config_pb2.RequirementRule]:
     """Exceptions first, then everything: closed by default."""
-    rules = [config_pb2.RequirementRule(match=_matching(path)) for path in OPEN]
+    opened = OPEN if private_docs else (*OPEN, *DOCS)
+    rules = [config_pb2.RequirementRule(match=_matching(path)) for path in opened]
     page = _matching(PAGES)
     html = string_pb2.StringMatcher(contains="text/html")
     page.headers.append(route_components_pb2.HeaderMatcher(name="accept", string_match=html))
@@ -55,7 +66,7 @@ def _rules() -> list[config_pb2.RequirementRule]:
         match=route_components_pb2.RouteMatch(prefix="/"),
         requires=config_pb2.JwtRequirement(provider_name=PROVIDER),
     )
-    return [*rules, config_pb2.RequirementRule(match=page), everything]
+    return [*rules, *([] if private_docs else [config_pb2.RequirementRule(match=page)]), everything]
 
 
 def _matching(path: str) -> route_components_pb2.RouteMatch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
@@ -11,13 +11,14 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import string_pb2
 from google.protobuf import any_pb2, duration_pb2, wrappers_pb2
 from kea_core.resource_name import parse_name
-from kea_core.roles import INVOKE_ROLES
 
 from kea_router.domain.deployment import Deployment
 from kea_router.domain.endpoint import Endpoint, Retry
+from kea_router.domain.invokers import EndpointInvokers
 from kea_router.translate.clusters import grpc_cluster, http_cluster
-from kea_router.translate.names import INFERENCE_SERVICE, VERSION_HEADER, scope_key
-from kea_router.translate.policy import RBAC_FILTER, header, packed, roles_policy, route_configuration
+from kea_router.translate.limits import limit_endpoint
+from kea_router.translate.names import INFERENCE_SERVICE, TOKEN_ID_HEADERS, VERSION_HEADER, scope_key
+from kea_router.translate.policy import RBAC_FILTER, header, invokers_policy, packed, route_configuration
 from kea_router.translate.shares import shares
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
@@ -31,7 +32,7 @@ RETRY_ON = {
 RETRIES = 3
 IDLE_SECONDS = 300
 """Longest silence on a request, unless its time-out is longer: a model that computes for an hour says nothing."""
-NO_TOKENS = ("authorization", "cookie", "proxy-authorization")
+NO_TOKENS = ("authorization", "cookie", "proxy-authorization", *TOKEN_ID_HEADERS.values())
 """Headers that a model never sees: it is its author's code, and the token would be good elsewhere."""
 NO_VERSION = "this version is not a target of the endpoint"
 
@@ -41,7 +42,9 @@ def no_transcoder() -> any_pb2.Any:
     return packed(transcoder_pb2.GrpcJsonTranscoder(proto_descriptor_bin=b""))
 
 
-def endpoint_resources(endpoint: Endpoint, deployments: Mapping[str, Deployment]) -> list[Resource]:
+def endpoint_resources(
+    endpoint: Endpoint, deployments: Mapping[str, Deployment], invokers: EndpointInvokers
+) -> list[Resource]:
     """Returns the route configuration and the scope of an endpoint.
 
     A request that names a version goes to the targets that serve it, even where their weight is 0; one that names a
@@ -49,7 +52,11 @@ def endpoint_resources(endpoint: Endpoint, deployments: Mapping[str, Deployment]
     """
     project, name = parse_name(endpoint.name, "projects", "endpoints")
     routes = [*_routes(endpoint, deployments, grpc=True), *_routes(endpoint, deployments, grpc=False)]
+    policy = invokers_policy(invokers)
+    for route in routes:
+        route.typed_per_filter_config[RBAC_FILTER].CopyFrom(policy)
     configuration = route_configuration(endpoint.name, routes)
+    limit_endpoint(configuration, project, endpoint.limits)
     clusters = [
         Key(CLUSTER, of(target.deployment)) for target in endpoint.targets for of in (http_cluster, grpc_cluster)
     ]
@@ -79,10 +86,10 @@ def _routes(
         match = _match(grpc=grpc, version=str(version))
         # Those that are to get nothing get equal parts of what names their version.
         chosen = weights if any(weights.values()) else dict.fromkeys(weights, 1)
-        yield _route(endpoint, f"{protocol} version {version}", match, route=_split(endpoint, chosen, grpc=grpc))
-    yield _no_version(endpoint, f"{protocol} other version", grpc=grpc)
+        yield _route(f"{protocol} version {version}", match, route=_split(endpoint, chosen, grpc=grpc))
+    yield _no_version(f"{protocol} other version", grpc=grpc)
     weights = {target.deployment: target.weight for target in endpoint.targets}
-    yield _route(endpoint, protocol, _match(grpc=grpc), route=_split(endpoint, weights, grpc=grpc))
+    yield _route(protocol, _match(grpc=grpc), route=_split(endpoint, weights, grpc=grpc))
 
 
 def _match(*, grpc: bool, version: str | None = None) -> route_components_pb2.RouteMatch:
@@ -116,12 +123,12 @@ def _split(endpoint: Endpoint, weights: Mapping[str, int], *, grpc: bool) -> rou
     return action
 
 
-def _no_version(endpoint: Endpoint, name: str, *, grpc: bool) -> route_components_pb2.Route:
+def _no_version(name: str, *, grpc: bool) -> route_components_pb2.Route:
     match = _match(grpc=grpc, version="")
     answer = route_components_pb2.DirectResponseAction(status=404)
     if not grpc:
         answer.body.CopyFrom(base_pb2.DataSource(inline_string=NO_VERSION))
-    route = _route(endpoint, name, match, direct_response=answer)
+    route = _route(name, match, direct_response=answer)
     if grpc:
         # A direct response bypasses gRPC's status mapping; this is NOT_FOUND.
         route.response_headers_to_add.extend([header("grpc-status", "5"), header("grpc-message", NO_VERSION)])
@@ -152,19 +159,17 @@ def _duration(seconds: float) -> duration_pb2.Duration:
 
 
 def _route(
-    endpoint: Endpoint,
     name: str,
     match: route_components_pb2.RouteMatch,
     *,
     route: route_components_pb2.RouteAction | None = None,
     direct_response: route_components_pb2.DirectResponseAction | None = None,
 ) -> route_components_pb2.Route:
-    roles: Sequence[str] = endpoint.allowed_roles or INVOKE_ROLES
     return route_components_pb2.Route(
         name=name,
         match=match,
         route=route,
         direct_response=direct_response,
-        typed_per_filter_config={RBAC_FILTER: roles_policy(roles), TRANSCODER: no_transcoder()},
+        typed_per_filter_config={TRANSCODER: no_transcoder()},
         request_headers_to_remove=NO_TOKENS,
     )

@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
 from google.protobuf import duration_pb2
+from kea_core.audit_trail import CLIENT_ADDRESS
 
 from kea_router.translate.clusters import fixed_cluster
 from kea_router.translate.endpoint_routes import TRANSCODER, no_transcoder
-from kea_router.translate.names import INFERENCE_SERVICE, MANAGEMENT_SCOPE
+from kea_router.translate.names import INFERENCE_SERVICE, MANAGEMENT_SCOPE, TOKEN_ID_HEADERS
 from kea_router.translate.policy import RBAC_FILTER, anyone_policy, header, route_configuration
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
 NAME = "management"
+LOGIN = "login"
+LOGIN_PATHS = (
+    *("/login", "/logout", "/device", "/oauth"),
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+)
+"""Where auth answers HTTP; of these `/device` alone needs a token."""
 PAGE_TIMEOUT_SECONDS = 30
 STREAM_IDLE_SECONDS = 600
 """A watch of which nothing is heard for so long is ended; its client resumes it."""
@@ -32,6 +40,8 @@ class Backends:
     portal_http: str
     """By a socket of Envoy's machine where there is TLS: the portal's HTTP speaks none."""
     portal_grpc: str
+    auth_http: str = field(default="", kw_only=True)
+    """Where people log in. Empty: nowhere."""
     tls: bool = field(default=False, kw_only=True)
     """Whether those at `HOST:PORT` speak mutual TLS."""
 
@@ -58,9 +68,15 @@ def management_resources(backends: Backends) -> list[Resource]:
         fixed_cluster("portal-grpc", backends.portal_grpc, http2=True, tls=backends.tls),
         fixed_cluster("portal", backends.portal_http, http2=False),
     ]
+    if backends.auth_http:
+        clusters.append(fixed_cluster(LOGIN, backends.auth_http, http2=False, tls=backends.tls))
     routes = [_grpc(prefix, cluster) for prefix, cluster in GRPC_PREFIXES]
+    if backends.auth_http:
+        routes += [_login(path) for path in LOGIN_PATHS]
     routes += [_documents("/api/docs"), _documents("/api/openapi.json"), _rest(), *_oip_server(), _rest_of_it()]
     configuration = route_configuration(NAME, routes)
+    # Services see Envoy's address only; whatever a caller writes there is replaced.
+    configuration.request_headers_to_add.append(header(CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"))
     references = frozenset(Key(CLUSTER, resource.key.name) for resource in clusters)
     fragment = scoped_route_pb2.ScopedRouteConfiguration.Key.Fragment(string_key=MANAGEMENT_SCOPE)
     scope = scoped_route_pb2.ScopedRouteConfiguration(
@@ -94,6 +110,13 @@ def _rest() -> route_components_pb2.Route:
 
 def _documents(path: str) -> route_components_pb2.Route:
     return _route(path, route_components_pb2.RouteMatch(path=path), route=_to_portal())
+
+
+def _login(path: str) -> route_components_pb2.Route:
+    to_auth = route_components_pb2.RouteAction(
+        cluster=LOGIN, timeout=duration_pb2.Duration(seconds=PAGE_TIMEOUT_SECONDS)
+    )
+    return _route(path, route_components_pb2.RouteMatch(path_separated_prefix=path), route=to_auth)
 
 
 def _rest_of_it() -> route_components_pb2.Route:
@@ -134,5 +157,10 @@ def _route(
     if not transcoded:
         filters[TRANSCODER] = no_transcoder()
     return route_components_pb2.Route(
-        name=name, match=match, route=route, direct_response=direct_response, typed_per_filter_config=filters
+        name=name,
+        match=match,
+        route=route,
+        direct_response=direct_response,
+        typed_per_filter_config=filters,
+        request_headers_to_remove=TOKEN_ID_HEADERS.values(),
     )

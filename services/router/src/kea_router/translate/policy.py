@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.rbac.v3 import rbac_pb2 as policy_pb2
@@ -11,8 +11,10 @@ from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from envoy.type.matcher.v3 import metadata_pb2, string_pb2, value_pb2
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
+from kea_core.policy import EVERYONE
 
-from kea_router.translate.names import CLAIMS, JWT_FILTER
+from kea_router.domain.invokers import EndpointInvokers
+from kea_router.translate.names import CLAIMS, JWT_FILTER, METHOD_HEADER
 
 RBAC_FILTER = "envoy.filters.http.rbac"
 
@@ -21,7 +23,7 @@ class PolicyMissingError(Exception):
     """A route without a policy: the base filter would let everybody through, so it must not be published."""
 
     def __init__(self, configuration: str, route: str) -> None:
-        super().__init__(f"route {route!r} of {configuration} has no role policy")
+        super().__init__(f"route {route!r} of {configuration} has no policy")
 
 
 def packed(message: Message) -> any_pb2.Any:
@@ -31,28 +33,75 @@ def packed(message: Message) -> any_pb2.Any:
     return made
 
 
-def roles_policy(roles: Iterable[str]) -> any_pb2.Any:
-    """Returns the policy that lets through whose token carries one of the roles."""
-    return _policy([_has_role(role) for role in sorted(set(roles))])
+def invokers_policy(invokers: EndpointInvokers) -> any_pb2.Any:
+    """Returns the policy that lets through who may call an endpoint, or the method that a request names.
+
+    It decides as `kea_core.policy.Policy.decide` does.
+    """
+    in_scope = _in_scope(invokers.roles)
+    policies = {f"method {name}": _policy(_calls(name), in_scope, members) for name, members in invokers.of_methods}
+    if invokers.members:
+        policies["endpoint"] = _policy(policy_pb2.Permission(any=True), in_scope, invokers.members)
+    if not policies:  # none at all would switch the filter off
+        nobody = policy_pb2.Principal(not_id=policy_pb2.Principal(any=True))
+        policies["nobody"] = policy_pb2.Policy(permissions=[policy_pb2.Permission(any=True)], principals=[nobody])
+    return _per_route(policies)
 
 
 def anyone_policy() -> any_pb2.Any:
     """Returns the policy that lets everyone through whom the JWT filter has let through."""
-    return _policy([policy_pb2.Principal(any=True)])
+    anyone = policy_pb2.Principal(any=True)
+    return _per_route(
+        {"allowed": policy_pb2.Policy(permissions=[policy_pb2.Permission(any=True)], principals=[anyone])}
+    )
 
 
-def _policy(principals: Sequence[policy_pb2.Principal]) -> any_pb2.Any:
-    policy = policy_pb2.Policy(permissions=[policy_pb2.Permission(any=True)], principals=principals)
-    rules = policy_pb2.RBAC(action=policy_pb2.RBAC.ALLOW, policies={"allowed": policy})
+def _per_route(policies: Mapping[str, policy_pb2.Policy]) -> any_pb2.Any:
+    rules = policy_pb2.RBAC(action=policy_pb2.RBAC.ALLOW, policies=policies)
     return packed(rbac_pb2.RBACPerRoute(rbac=rbac_pb2.RBAC(rules=rules)))
 
 
-def _has_role(role: str) -> policy_pb2.Principal:
-    one = value_pb2.ListMatcher(one_of=value_pb2.ValueMatcher(string_match=string_pb2.StringMatcher(exact=role)))
-    segments = [metadata_pb2.MetadataMatcher.PathSegment(key=key) for key in (CLAIMS, "roles")]
-    matcher = metadata_pb2.MetadataMatcher(
-        filter=JWT_FILTER, path=segments, value=value_pb2.ValueMatcher(list_match=one)
-    )
+def _policy(
+    permission: policy_pb2.Permission, in_scope: policy_pb2.Principal, members: Iterable[str]
+) -> policy_pb2.Policy:
+    anyone = policy_pb2.Principal(or_ids=policy_pb2.Principal.Set(ids=[_member(member) for member in members]))
+    both = policy_pb2.Principal(and_ids=policy_pb2.Principal.Set(ids=[in_scope, anyone]))
+    return policy_pb2.Policy(permissions=[permission], principals=[both])
+
+
+def _calls(method: str) -> policy_pb2.Permission:
+    exact = string_pb2.StringMatcher(exact=method)
+    return policy_pb2.Permission(header=route_components_pb2.HeaderMatcher(name=METHOD_HEADER, string_match=exact))
+
+
+def _member(member: str) -> policy_pb2.Principal:
+    if member == EVERYONE:
+        return policy_pb2.Principal(any=True)
+    kind, _, name = member.partition("/")
+    if kind == "groups":
+        return _claim("groups", _one_of(_exactly(name)))
+    return _claim("sub", _exactly(member))
+
+
+def _in_scope(roles: Iterable[str]) -> policy_pb2.Principal:
+    """Matches tokens without scopes, and those of which a scope is one of the roles."""
+    some = _claim("scopes", _one_of(value_pb2.ValueMatcher(present_match=True)))
+    without = policy_pb2.Principal(not_id=some)
+    within = [_claim("scopes", _one_of(_exactly(role))) for role in roles]
+    return policy_pb2.Principal(or_ids=policy_pb2.Principal.Set(ids=[without, *within]))
+
+
+def _exactly(text: str) -> value_pb2.ValueMatcher:
+    return value_pb2.ValueMatcher(string_match=string_pb2.StringMatcher(exact=text))
+
+
+def _one_of(entry: value_pb2.ValueMatcher) -> value_pb2.ValueMatcher:
+    return value_pb2.ValueMatcher(list_match=value_pb2.ListMatcher(one_of=entry))
+
+
+def _claim(name: str, value: value_pb2.ValueMatcher) -> policy_pb2.Principal:
+    segments = [metadata_pb2.MetadataMatcher.PathSegment(key=key) for key in (CLAIMS, name)]
+    matcher = metadata_pb2.MetadataMatcher(filter=JWT_FILTER, path=segments, value=value)
     return policy_pb2.Principal(sourced_metadata=policy_pb2.SourcedMetadata(metadata_matcher=matcher))
 
 

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kea/auth/v1/token.proto\x12\x0bkea.auth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x01\n\x05Token\x12\x11\n\x03uid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05roles\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kea/auth/v1/token.proto\x12\x0bkea.auth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x05Token\x12\x11\n\x03uid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06scopes\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN'].fields_by_name['uid']._serialized_options = b'\342A\001\003'
   _globals['_TOKEN'].fields_by_name['subject']._loaded_options = None
   _globals['_TOKEN'].fields_by_name['subject']._serialized_options = b'\342A\001\003'
-  _globals['_TOKEN'].fields_by_name['roles']._loaded_options = None
-  _globals['_TOKEN'].fields_by_name['roles']._serialized_options = b'\342A\001\003'
+  _globals['_TOKEN'].fields_by_name['scopes']._loaded_options = None
+  _globals['_TOKEN'].fields_by_name['scopes']._serialized_options = b'\342A\001\003'
   _globals['_TOKEN'].fields_by_name['access_token']._loaded_options = None
   _globals['_TOKEN'].fields_by_name['access_token']._serialized_options = b'\342A\001\003'
   _globals['_TOKEN'].fields_by_name['create_time']._loaded_options = None
@@ -46,5 +46,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN'].fields_by_name['expire_time']._loaded_options = None
   _globals['_TOKEN'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
   _globals['_TOKEN']._serialized_start=107
-  _globals['_TOKEN']._serialized_end=315
+  _globals['_TOKEN']._serialized_end=316
 # @@protoc_insertion_point(module_scope)

@@ -26,11 +26,12 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from kea.auth.v1 import token_pb2 as kea_dot_auth_dot_v1_dot_token__pb2
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkea/auth/v1/token_service.proto\x12\x0bkea.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17kea/auth/v1/token.proto\x1a\x1bkea/common/v1/options.proto\"]\n\x12\x43reateTokenRequest\x12,\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x19\n\x05roles\x18\x02 \x03(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x30 \"\x89\x01\n ExchangeServiceCredentialRequest\x12\x45\n\x12service_account_id\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xca\xf3\x18!\x1a\x1f[a-z]([a-z0-9-]{0,61}[a-z0-9])?\x12\x1e\n\x06secret\x18\x02 \x01(\tB\x0e\xe2\x41\x02\x02\x04\xca\xf3\x18\x05\x08 \x10\x80\x02\x32\xa7\x02\n\x0cTokenService\x12{\n\x0b\x43reateToken\x12\x1f.kea.auth.v1.CreateTokenRequest\x1a\x12.kea.auth.v1.Token\"7\xda\x41\x03ttl\xd2\xf3\x18\x14\n\x12\x61uth.tokens.create\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12\x99\x01\n\x19\x45xchangeServiceCredential\x12-.kea.auth.v1.ExchangeServiceCredentialRequest\x1a\x12.kea.auth.v1.Token\"9\xd2\xf3\x18\x02\x10\x01\x82\xd3\xe4\x93\x02-\"(/api/v1/tokens:exchangeServiceCredential:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkea/auth/v1/token_service.proto\x12\x0bkea.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x17kea/auth/v1/token.proto\x1a\x1bkea/common/v1/options.proto\"\x7f\n\x12\x43reateTokenRequest\x12,\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12;\n\x06scopes\x18\x02 \x03(\tB+\xe2\x41\x01\x01\xca\xf3\x18#\x1a\x1f[a-z]([a-z0-9-]{0,61}[a-z0-9])?0 \"\x17\n\x15RevokeOwnTokenRequest\"?\n\x12RevokeTokenRequest\x12)\n\x03uid\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xca\xf3\x18\x14\x1a\x12[A-Za-z0-9-]{8,64}\"\x89\x01\n ExchangeServiceCredentialRequest\x12\x45\n\x12service_account_id\x18\x01 \x01(\tB)\xe2\x41\x01\x02\xca\xf3\x18!\x1a\x1f[a-z]([a-z0-9-]{0,61}[a-z0-9])?\x12\x1e\n\x06secret\x18\x02 \x01(\tB\x0e\xe2\x41\x02\x02\x04\xca\xf3\x18\x05\x08 \x10\x80\x02\x32\x9a\x04\n\x0cTokenService\x12i\n\x0b\x43reateToken\x12\x1f.kea.auth.v1.CreateTokenRequest\x1a\x12.kea.auth.v1.Token\"%\xda\x41\x03ttl\xd2\xf3\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/tokens:\x01*\x12z\n\x0eRevokeOwnToken\x12\".kea.auth.v1.RevokeOwnTokenRequest\x1a\x16.google.protobuf.Empty\",\xda\x41\x00\xd2\xf3\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/tokens:revokeOwn:\x01*\x12\x86\x01\n\x0bRevokeToken\x12\x1f.kea.auth.v1.RevokeTokenRequest\x1a\x16.google.protobuf.Empty\">\xda\x41\x03uid\xd2\xf3\x18\x14\n\x12\x61uth.tokens.revoke\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/tokens:revoke:\x01*\x12\x99\x01\n\x19\x45xchangeServiceCredential\x12-.kea.auth.v1.ExchangeServiceCredentialRequest\x1a\x12.kea.auth.v1.Token\"9\xd2\xf3\x18\x02\x10\x01\x82\xd3\xe4\x93\x02-\"(/api/v1/tokens:exchangeServiceCredential:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,20 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATETOKENREQUEST'].fields_by_name['ttl']._loaded_options = None
   _globals['_CREATETOKENREQUEST'].fields_by_name['ttl']._serialized_options = b'\342A\001\001'
-  _globals['_CREATETOKENREQUEST'].fields_by_name['roles']._loaded_options = None
-  _globals['_CREATETOKENREQUEST'].fields_by_name['roles']._serialized_options = b'\342A\001\001\312\363\030\0020 '
+  _globals['_CREATETOKENREQUEST'].fields_by_name['scopes']._loaded_options = None
+  _globals['_CREATETOKENREQUEST'].fields_by_name['scopes']._serialized_options = b'\342A\001\001\312\363\030#\032\037[a-z]([a-z0-9-]{0,61}[a-z0-9])?0 '
+  _globals['_REVOKETOKENREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_REVOKETOKENREQUEST'].fields_by_name['uid']._serialized_options = b'\342A\001\002\312\363\030\024\032\022[A-Za-z0-9-]{8,64}'
   _globals['_EXCHANGESERVICECREDENTIALREQUEST'].fields_by_name['service_account_id']._loaded_options = None
   _globals['_EXCHANGESERVICECREDENTIALREQUEST'].fields_by_name['service_account_id']._serialized_options = b'\342A\001\002\312\363\030!\032\037[a-z]([a-z0-9-]{0,61}[a-z0-9])?'
   _globals['_EXCHANGESERVICECREDENTIALREQUEST'].fields_by_name['secret']._loaded_options = None
   _globals['_EXCHANGESERVICECREDENTIALREQUEST'].fields_by_name['secret']._serialized_options = b'\342A\002\002\004\312\363\030\005\010 \020\200\002'
   _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._loaded_options = None
-  _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\332A\003ttl\322\363\030\024\n\022auth.tokens.create\202\323\344\223\002\023\"\016/api/v1/tokens:\001*'
+  _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\332A\003ttl\322\363\030\002\030\001\202\323\344\223\002\023\"\016/api/v1/tokens:\001*'
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeOwnToken']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeOwnToken']._serialized_options = b'\332A\000\322\363\030\002\030\001\202\323\344\223\002\035\"\030/api/v1/tokens:revokeOwn:\001*'
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\332A\003uid\322\363\030\024\n\022auth.tokens.revoke\202\323\344\223\002\032\"\025/api/v1/tokens:revoke:\001*'
   _globals['_TOKENSERVICE'].methods_by_name['ExchangeServiceCredential']._loaded_options = None
   _globals['_TOKENSERVICE'].methods_by_name['ExchangeServiceCredential']._serialized_options = b'\322\363\030\002\020\001\202\323\344\223\002-\"(/api/v1/tokens:exchangeServiceCredential:\001*'
-  _globals['_CREATETOKENREQUEST']._serialized_start=222
-  _globals['_CREATETOKENREQUEST']._serialized_end=315
-  _globals['_EXCHANGESERVICECREDENTIALREQUEST']._serialized_start=318
-  _globals['_EXCHANGESERVICECREDENTIALREQUEST']._serialized_end=455
-  _globals['_TOKENSERVICE']._serialized_start=458
-  _globals['_TOKENSERVICE']._serialized_end=753
+  _globals['_CREATETOKENREQUEST']._serialized_start=251
+  _globals['_CREATETOKENREQUEST']._serialized_end=378
+  _globals['_REVOKEOWNTOKENREQUEST']._serialized_start=380
+  _globals['_REVOKEOWNTOKENREQUEST']._serialized_end=403
+  _globals['_REVOKETOKENREQUEST']._serialized_start=405
+  _globals['_REVOKETOKENREQUEST']._serialized_end=468
+  _globals['_EXCHANGESERVICECREDENTIALREQUEST']._serialized_start=471
+  _globals['_EXCHANGESERVICECREDENTIALREQUEST']._serialized_end=608
+  _globals['_TOKENSERVICE']._serialized_start=611
+  _globals['_TOKENSERVICE']._serialized_end=1149
 # @@protoc_insertion_point(module_scope)

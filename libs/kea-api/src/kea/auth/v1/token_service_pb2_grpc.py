@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from kea.auth.v1 import token_pb2 as kea_dot_auth_dot_v1_dot_token__pb2
 from kea.auth.v1 import token_service_pb2 as kea_dot_auth_dot_v1_dot_token__service__pb2
 
@@ -41,6 +42,16 @@ class TokenServiceStub:
                 request_serializer=kea_dot_auth_dot_v1_dot_token__service__pb2.CreateTokenRequest.SerializeToString,
                 response_deserializer=kea_dot_auth_dot_v1_dot_token__pb2.Token.FromString,
                 _registered_method=True)
+        self.RevokeOwnToken = channel.unary_unary(
+                '/kea.auth.v1.TokenService/RevokeOwnToken',
+                request_serializer=kea_dot_auth_dot_v1_dot_token__service__pb2.RevokeOwnTokenRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/kea.auth.v1.TokenService/RevokeToken',
+                request_serializer=kea_dot_auth_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.ExchangeServiceCredential = channel.unary_unary(
                 '/kea.auth.v1.TokenService/ExchangeServiceCredential',
                 request_serializer=kea_dot_auth_dot_v1_dot_token__service__pb2.ExchangeServiceCredentialRequest.SerializeToString,
@@ -53,11 +64,35 @@ class TokenServiceServicer:
     """
 
     def CreateToken(self, request, context):
-        """Makes a token for the caller itself, with the caller's roles, or others that
-        may do no more.
+        """Makes a token for the caller itself, limited to some scopes where these are
+        given. It is refused once the token it was made with is revoked.
 
-        Errors: PERMISSION_DENIED `ROLE_NOT_HELD` where a role is asked for that may do
-        something the caller may not.
+        Errors: INVALID_ARGUMENT `SCOPE_UNKNOWN` where a scope is no role;
+        PERMISSION_DENIED `SCOPE_NOT_HELD` where one goes beyond those of the caller's
+        token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeOwnToken(self, request, context):
+        """Revokes the token that the call is made with, and all that were made with it,
+        unless it was itself made with another; it takes effect within two seconds.
+
+        Errors: RESOURCE_EXHAUSTED `REVOCATIONS_EXHAUSTED` where the caller has revoked
+        very many that have not expired yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Revokes a token by its id, and all that were made with it, unless it was itself
+        made with another; it takes effect within two seconds. The token need not be
+        known, as none is stored. Where it is an API key, that is revoked.
+
+        Errors: RESOURCE_EXHAUSTED `REVOCATIONS_EXHAUSTED` where the caller has revoked
+        very many that have not expired yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +115,16 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.CreateToken,
                     request_deserializer=kea_dot_auth_dot_v1_dot_token__service__pb2.CreateTokenRequest.FromString,
                     response_serializer=kea_dot_auth_dot_v1_dot_token__pb2.Token.SerializeToString,
+            ),
+            'RevokeOwnToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOwnToken,
+                    request_deserializer=kea_dot_auth_dot_v1_dot_token__service__pb2.RevokeOwnTokenRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=kea_dot_auth_dot_v1_dot_token__service__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'ExchangeServiceCredential': grpc.unary_unary_rpc_method_handler(
                     servicer.ExchangeServiceCredential,
@@ -115,6 +160,60 @@ class TokenService:
             '/kea.auth.v1.TokenService/CreateToken',
             kea_dot_auth_dot_v1_dot_token__service__pb2.CreateTokenRequest.SerializeToString,
             kea_dot_auth_dot_v1_dot_token__pb2.Token.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOwnToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kea.auth.v1.TokenService/RevokeOwnToken',
+            kea_dot_auth_dot_v1_dot_token__service__pb2.RevokeOwnTokenRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kea.auth.v1.TokenService/RevokeToken',
+            kea_dot_auth_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkea/common/v1/options.proto\x12\rkea.common.v1\x1a google/protobuf/descriptor.proto\"\x9d\x01\n\x0b\x46ieldBounds\x12\x12\n\nmin_length\x18\x01 \x01(\x04\x12\x12\n\nmax_length\x18\x02 \x01(\x04\x12\x0f\n\x07pattern\x18\x03 \x01(\t\x12\x14\n\x07minimum\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x05 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\tmax_items\x18\x06 \x01(\x04\x42\n\n\x08_minimumB\n\n\x08_maximum\"2\n\x0cMethodAccess\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0e\n\x06public\x18\x02 \x01(\x08:N\n\x06\x62ounds\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x8e\x03 \x01(\x0b\x32\x1a.kea.common.v1.FieldBounds\x88\x01\x01:P\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xba\x8e\x03 \x01(\x0b\x32\x1b.kea.common.v1.MethodAccess\x88\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkea/common/v1/options.proto\x12\rkea.common.v1\x1a google/protobuf/descriptor.proto\"\x9d\x01\n\x0b\x46ieldBounds\x12\x12\n\nmin_length\x18\x01 \x01(\x04\x12\x12\n\nmax_length\x18\x02 \x01(\x04\x12\x0f\n\x07pattern\x18\x03 \x01(\t\x12\x14\n\x07minimum\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x05 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\tmax_items\x18\x06 \x01(\x04\x42\n\n\x08_minimumB\n\n\x08_maximum\"s\n\x0cMethodAccess\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x15\n\rauthenticated\x18\x03 \x01(\x08\x12\x16\n\x0eresource_field\x18\x04 \x01(\t\x12\x10\n\x08\x66iltered\x18\x05 \x01(\x08:N\n\x06\x62ounds\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x8e\x03 \x01(\x0b\x32\x1a.kea.common.v1.FieldBounds\x88\x01\x01:P\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xba\x8e\x03 \x01(\x0b\x32\x1b.kea.common.v1.MethodAccess\x88\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FIELDBOUNDS']._serialized_start=81
   _globals['_FIELDBOUNDS']._serialized_end=238
   _globals['_METHODACCESS']._serialized_start=240
-  _globals['_METHODACCESS']._serialized_end=290
+  _globals['_METHODACCESS']._serialized_end=355
 # @@protoc_insertion_point(module_scope)

@@ -26,9 +26,15 @@ class FieldBounds(_message.Message):
     def __init__(self, min_length: _Optional[int] = ..., max_length: _Optional[int] = ..., pattern: _Optional[str] = ..., minimum: _Optional[int] = ..., maximum: _Optional[int] = ..., max_items: _Optional[int] = ...) -> None: ...
 
 class MethodAccess(_message.Message):
-    __slots__ = ("permission", "public")
+    __slots__ = ("permission", "public", "authenticated", "resource_field", "filtered")
     PERMISSION_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_FIELD_NUMBER: _ClassVar[int]
+    AUTHENTICATED_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_FIELD_NUMBER: _ClassVar[int]
+    FILTERED_FIELD_NUMBER: _ClassVar[int]
     permission: str
     public: bool
-    def __init__(self, permission: _Optional[str] = ..., public: _Optional[bool] = ...) -> None: ...
+    authenticated: bool
+    resource_field: str
+    filtered: bool
+    def __init__(self, permission: _Optional[str] = ..., public: _Optional[bool] = ..., authenticated: _Optional[bool] = ..., resource_field: _Optional[str] = ..., filtered: _Optional[bool] = ...) -> None: ...

@@ -28,9 +28,10 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from kea.common.v1 import condition_pb2 as kea_dot_common_dot_v1_dot_condition__pb2
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
+from kea.router.v1 import limits_pb2 as kea_dot_router_dot_v1_dot_limits__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ckea/router/v1/endpoint.proto\x12\rkea.router.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dkea/common/v1/condition.proto\x1a\x1bkea/common/v1/options.proto\"\xaf\x06\n\x08\x45ndpoint\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x32\n\x07targets\x18\x02 \x03(\x0b\x32\x15.kea.router.v1.TargetB\n\xe2\x41\x01\x02\xca\xf3\x18\x02\x30\x10\x12\x42\n\rallowed_roles\x18\x03 \x03(\tB+\xe2\x41\x01\x01\xca\xf3\x18#\x1a\x1f[a-z]([a-z0-9-]{0,61}[a-z0-9])?0@\x12\x30\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32\x1d.kea.router.v1.Endpoint.StateB\x04\xe2\x41\x01\x03\x12\x19\n\x0breconciling\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x32\n\nconditions\x18\x07 \x03(\x0b\x32\x18.kea.common.v1.ConditionB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\n \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12@\n\nmanaged_by\x18\x0b \x01(\tB,\xe2\x41\x02\x01\x05\xca\xf3\x18#\x1a![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}\x12\x32\n\x05retry\x18\x0c \x01(\x0e\x32\x1d.kea.router.v1.Endpoint.RetryB\x04\xe2\x41\x01\x01\"G\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11STATE_UNAVAILABLE\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\"F\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x10\n\x0cRETRY_UNSENT\x10\x01\x12\x14\n\x10RETRY_UNANSWERED\x10\x02:S\xea\x41P\n\x10kea.dev/Endpoint\x12\'projects/{project}/endpoints/{endpoint}*\tendpoints2\x08\x65ndpoint\"X\n\x06Target\x12/\n\ndeployment\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12kea.dev/Deployment\x12\x1d\n\x06weight\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x02\xca\xf3\x18\x05 \x00(\x90Nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ckea/router/v1/endpoint.proto\x12\rkea.router.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dkea/common/v1/condition.proto\x1a\x1bkea/common/v1/options.proto\x1a\x1akea/router/v1/limits.proto\"\xad\x06\n\x08\x45ndpoint\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x32\n\x07targets\x18\x02 \x03(\x0b\x32\x15.kea.router.v1.TargetB\n\xe2\x41\x01\x02\xca\xf3\x18\x02\x30\x10\x12\x30\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32\x1d.kea.router.v1.Endpoint.StateB\x04\xe2\x41\x01\x03\x12\x19\n\x0breconciling\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x32\n\nconditions\x18\x07 \x03(\x0b\x32\x18.kea.common.v1.ConditionB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\n \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12@\n\nmanaged_by\x18\x0b \x01(\tB,\xe2\x41\x02\x01\x05\xca\xf3\x18#\x1a![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}\x12\x32\n\x05retry\x18\x0c \x01(\x0e\x32\x1d.kea.router.v1.Endpoint.RetryB\x04\xe2\x41\x01\x01\x12+\n\x06limits\x18\r \x01(\x0b\x32\x15.kea.router.v1.LimitsB\x04\xe2\x41\x01\x01\"G\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11STATE_UNAVAILABLE\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\"F\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x10\n\x0cRETRY_UNSENT\x10\x01\x12\x14\n\x10RETRY_UNANSWERED\x10\x02:S\xea\x41P\n\x10kea.dev/Endpoint\x12\'projects/{project}/endpoints/{endpoint}*\tendpoints2\x08\x65ndpointJ\x04\x08\x03\x10\x04R\rallowed_roles\"X\n\x06Target\x12/\n\ndeployment\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12kea.dev/Deployment\x12\x1d\n\x06weight\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x02\xca\xf3\x18\x05 \x00(\x90Nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +42,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDPOINT'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_ENDPOINT'].fields_by_name['targets']._loaded_options = None
   _globals['_ENDPOINT'].fields_by_name['targets']._serialized_options = b'\342A\001\002\312\363\030\0020\020'
-  _globals['_ENDPOINT'].fields_by_name['allowed_roles']._loaded_options = None
-  _globals['_ENDPOINT'].fields_by_name['allowed_roles']._serialized_options = b'\342A\001\001\312\363\030#\032\037[a-z]([a-z0-9-]{0,61}[a-z0-9])?0@'
   _globals['_ENDPOINT'].fields_by_name['timeout']._loaded_options = None
   _globals['_ENDPOINT'].fields_by_name['timeout']._serialized_options = b'\342A\001\001'
   _globals['_ENDPOINT'].fields_by_name['state']._loaded_options = None
@@ -61,18 +60,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDPOINT'].fields_by_name['managed_by']._serialized_options = b'\342A\002\001\005\312\363\030#\032![a-z0-9-]{1,63}/[a-z0-9.-]{1,253}'
   _globals['_ENDPOINT'].fields_by_name['retry']._loaded_options = None
   _globals['_ENDPOINT'].fields_by_name['retry']._serialized_options = b'\342A\001\001'
+  _globals['_ENDPOINT'].fields_by_name['limits']._loaded_options = None
+  _globals['_ENDPOINT'].fields_by_name['limits']._serialized_options = b'\342A\001\001'
   _globals['_ENDPOINT']._loaded_options = None
   _globals['_ENDPOINT']._serialized_options = b'\352AP\n\020kea.dev/Endpoint\022\'projects/{project}/endpoints/{endpoint}*\tendpoints2\010endpoint'
   _globals['_TARGET'].fields_by_name['deployment']._loaded_options = None
   _globals['_TARGET'].fields_by_name['deployment']._serialized_options = b'\342A\001\002\372A\024\n\022kea.dev/Deployment'
   _globals['_TARGET'].fields_by_name['weight']._loaded_options = None
   _globals['_TARGET'].fields_by_name['weight']._serialized_options = b'\342A\001\002\312\363\030\005 \000(\220N'
-  _globals['_ENDPOINT']._serialized_start=233
-  _globals['_ENDPOINT']._serialized_end=1048
-  _globals['_ENDPOINT_STATE']._serialized_start=820
-  _globals['_ENDPOINT_STATE']._serialized_end=891
-  _globals['_ENDPOINT_RETRY']._serialized_start=893
-  _globals['_ENDPOINT_RETRY']._serialized_end=963
-  _globals['_TARGET']._serialized_start=1050
-  _globals['_TARGET']._serialized_end=1138
+  _globals['_ENDPOINT']._serialized_start=261
+  _globals['_ENDPOINT']._serialized_end=1074
+  _globals['_ENDPOINT_STATE']._serialized_start=825
+  _globals['_ENDPOINT_STATE']._serialized_end=896
+  _globals['_ENDPOINT_RETRY']._serialized_start=898
+  _globals['_ENDPOINT_RETRY']._serialized_end=968
+  _globals['_TARGET']._serialized_start=1076
+  _globals['_TARGET']._serialized_end=1164
 # @@protoc_insertion_point(module_scope)

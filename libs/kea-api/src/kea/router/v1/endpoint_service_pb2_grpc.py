@@ -84,7 +84,7 @@ class EndpointServiceServicer:
 
         Errors: ALREADY_EXISTS `ENDPOINT_EXISTS`; INVALID_ARGUMENT `WEIGHTS_INVALID`,
         `TARGET_DUPLICATE`, `TARGET_PROJECT_MISMATCH`, `TIMEOUT_INVALID`,
-        `REQUEST_ID_REUSED`, `MANAGED_BY_RESERVED`.
+        `LIMIT_INVALID`, `REQUEST_ID_REUSED`, `MANAGED_BY_RESERVED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +109,7 @@ class EndpointServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateEndpoint(self, request, context):
-        """Changes targets, roles, time-out or what is retried.
+        """Changes targets, time-out, limits or what is retried.
 
         Errors: NOT_FOUND `ENDPOINT_NOT_FOUND`; ABORTED `ETAG_MISMATCH`;
         INVALID_ARGUMENT `UPDATE_MASK_INVALID` and those of CreateEndpoint;

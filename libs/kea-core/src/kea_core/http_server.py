@@ -1,15 +1,25 @@
-"""Serving an ASGI application inside an event loop that others share."""
+"""Serving an ASGI application inside an event loop that others share. Who uses it brings `uvicorn` along."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+
+from kea_core.settings import SettingsError
+from kea_core.tls import Tls
+
+log = logging.getLogger(__name__)
+
+RENEW_SECONDS = 60.0
+"""How often a certificate is looked at again."""
 
 
 class _Server(uvicorn.Server):
@@ -30,8 +40,13 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_http(app: ASGIApp, address: str, grace_seconds: float) -> AsyncGenerator[None, None]:
-    """Serves `app` on `unix:PATH` or `HOST:PORT` until the end of the block, then lets accepted requests end."""
+async def serve_http(
+    app: Any, address: str, grace_seconds: float, *, name: str, tls: Tls | None = None
+) -> AsyncGenerator[None, None]:
+    """Serves `app` on `unix:PATH` or `HOST:PORT` until the end of the block, then lets accepted requests end.
+
+    With `tls` it takes, at `HOST:PORT`, only clients with a certificate of an authority, as gRPC servers do.
+    """
     path, host, port = _place(address)
     config = uvicorn.Config(
         app,
@@ -43,14 +58,34 @@ async def serve_http(app: ASGIApp, address: str, grace_seconds: float) -> AsyncG
         lifespan="off",
         timeout_graceful_shutdown=round(grace_seconds),
     )
+    config.load()
+    encrypted = tls is not None and path is None
+    if encrypted and tls is not None:
+        config.ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        config.ssl.verify_mode = ssl.CERT_REQUIRED
+        tls.load_into(config.ssl)
     server = _Server(config)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(), name="portal")
+        tasks.create_task(server.serve(), name=name)
         await server.listening.wait()  # where it cannot listen, its task fails and the group ends this wait
+        renewing = tasks.create_task(_renew(tls, config.ssl)) if encrypted and tls is not None and config.ssl else None
         try:
             yield
         finally:
             server.should_exit = True
+            if renewing is not None:
+                renewing.cancel()
+
+
+async def _renew(tls: Tls, context: ssl.SSLContext) -> None:
+    """Gives new connections the certificate that is good then."""
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            tls.load_into(context)
+        except SettingsError:
+            log.exception("certificate not renewed")
 
 
 def _place(address: str) -> tuple[str | None, str, int]:

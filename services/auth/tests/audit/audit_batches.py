@@ -1,0 +1,48 @@
+"""Batches as Envoy sends them, and a clock that passes when told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kea.otlp.v1 import logs_pb2
+from kea_auth.audit.chain import Batch, Chain
+from kea_auth.audit.otlp_scan import scan
+
+SECOND = 10**9
+START = 1_800_000_000 * SECOND
+
+
+class Clock:
+    """Nanoseconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += round(seconds * SECOND)
+
+
+def request(time: int, **told: str) -> logs_pb2.LogRecord:
+    """Returns what Envoy tells of a request; names with `_` in place of a dot."""
+    record = logs_pb2.LogRecord(time_unix_nano=time)
+    for name, text in told.items():
+        record.attributes.add(key=name.replace("__", "~").replace("_", ".").replace("~", "_")).value.string_value = text
+    return record
+
+
+def batch_of(*records: logs_pb2.LogRecord, source: str = "gateway") -> bytes:
+    data = logs_pb2.LogsData()
+    logs = data.resource_logs.add()
+    logs.resource.attributes.add(key="service.name").value.string_value = source
+    logs.scope_logs.add().log_records.extend(records)
+    return data.SerializeToString()
+
+
+def received(content: bytes, time: int) -> Batch:
+    return Batch(content, scan(content), time)
+
+
+OpenChain = Callable[..., Chain]
