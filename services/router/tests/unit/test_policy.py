@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from envoy.config.route.v3 import route_components_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from google.protobuf import any_pb2, duration_pb2
 from kea_core.policy import Binding, Policy
@@ -10,34 +10,46 @@ from kea_router.translate.policy import (
     RBAC_FILTER,
     PolicyMissingError,
     anyone_policy,
+    check_policies,
     invokers_policy,
     packed,
     route_configuration,
 )
 
 
-def route(name: str, policy: any_pb2.Any | None) -> route_components_pb2.Route:
-    return route_components_pb2.Route(name=name, typed_per_filter_config={RBAC_FILTER: policy} if policy else {})
+def route(policy: any_pb2.Any | None = None) -> route_components_pb2.Route:
+    return route_components_pb2.Route(name="a", typed_per_filter_config={RBAC_FILTER: policy} if policy else {})
 
 
 @pytest.mark.parametrize("policy", [invokers_policy(EndpointInvokers()), anyone_policy()])
-def test_routes_with_a_policy_pass(policy: any_pb2.Any) -> None:
-    assert route_configuration("r", [route("a", policy)]).virtual_hosts[0].domains == ["*"]
+def test_a_policy_holds_for_all_routes(policy: any_pb2.Any) -> None:
+    (host,) = route_configuration("r", [route(), route()], policy).virtual_hosts
+    assert (list(host.domains), host.typed_per_filter_config[RBAC_FILTER]) == (["*"], policy)
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        None,
-        packed(rbac_pb2.RBACPerRoute()),
-        packed(rbac_pb2.RBACPerRoute(rbac=rbac_pb2.RBAC())),
-        packed(duration_pb2.Duration()),
-    ],
-    ids=["none", "switched off", "without rules", "of another type"],
-)
-def test_one_route_without_a_policy_is_enough_to_refuse_all(policy: any_pb2.Any | None) -> None:
-    with pytest.raises(PolicyMissingError, match="'b' of r"):
-        route_configuration("r", [route("a", anyone_policy()), route("b", policy)])
+NONE = [
+    packed(rbac_pb2.RBACPerRoute()),
+    packed(rbac_pb2.RBACPerRoute(rbac=rbac_pb2.RBAC())),
+    packed(duration_pb2.Duration()),
+]
+
+
+@pytest.mark.parametrize("policy", NONE, ids=["switched off", "without rules", "of another type"])
+def test_what_is_no_policy_is_refused(policy: any_pb2.Any) -> None:
+    with pytest.raises(PolicyMissingError, match="no policy"):
+        route_configuration("r", [route()], policy)
+
+
+@pytest.mark.parametrize("policy", [*NONE, anyone_policy()])
+def test_no_route_has_a_policy_of_its_own(policy: any_pb2.Any) -> None:
+    with pytest.raises(PolicyMissingError, match="no policy"):
+        route_configuration("r", [route(), route(policy)], anyone_policy())
+
+
+def test_routes_that_were_left_without_a_policy_are_found() -> None:
+    host = route_components_pb2.VirtualHost(name="all", domains=["*"], routes=[route()])
+    with pytest.raises(PolicyMissingError, match="no policy"):
+        check_policies(route_pb2.RouteConfiguration(name="r", virtual_hosts=[host]))
 
 
 def test_an_endpoint_that_nobody_may_call_is_closed() -> None:

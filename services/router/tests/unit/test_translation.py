@@ -113,8 +113,9 @@ def test_translating_twice_gives_the_same_bytes(case: str) -> None:
 def test_every_route_has_a_policy_and_every_split_adds_up(case: str) -> None:
     for document in json.loads(written(translate(read(case)))):
         for host in document["body"].get("virtual_hosts", ()):
+            assert RBAC_FILTER in host["typed_per_filter_config"]
             for route in host["routes"]:
-                assert RBAC_FILTER in route["typed_per_filter_config"]
+                assert RBAC_FILTER not in route.get("typed_per_filter_config", {})
                 weights = route.get("route", {}).get("weighted_clusters", {}).get("clusters", ())
                 assert not weights or sum(cluster["weight"] for cluster in weights) == 10_000
                 assert all(cluster["weight"] for cluster in weights)

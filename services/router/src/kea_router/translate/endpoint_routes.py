@@ -18,7 +18,7 @@ from kea_router.domain.invokers import EndpointInvokers
 from kea_router.translate.clusters import grpc_cluster, http_cluster
 from kea_router.translate.limits import limit_endpoint
 from kea_router.translate.names import INFERENCE_SERVICE, TOKEN_ID_HEADERS, VERSION_HEADER, scope_key
-from kea_router.translate.policy import RBAC_FILTER, header, invokers_policy, packed, route_configuration
+from kea_router.translate.policy import header, invokers_policy, packed, route_configuration
 from kea_router.translate.shares import shares
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
@@ -52,10 +52,7 @@ def endpoint_resources(
     """
     project, name = parse_name(endpoint.name, "projects", "endpoints")
     routes = [*_routes(endpoint, deployments, grpc=True), *_routes(endpoint, deployments, grpc=False)]
-    policy = invokers_policy(invokers)
-    for route in routes:
-        route.typed_per_filter_config[RBAC_FILTER].CopyFrom(policy)
-    configuration = route_configuration(endpoint.name, routes)
+    configuration = route_configuration(endpoint.name, routes, invokers_policy(invokers))
     limit_endpoint(configuration, project, endpoint.limits)
     clusters = [
         Key(CLUSTER, of(target.deployment)) for target in endpoint.targets for of in (http_cluster, grpc_cluster)

@@ -12,7 +12,7 @@ from kea_core.audit_trail import CLIENT_ADDRESS
 from kea_router.translate.clusters import fixed_cluster
 from kea_router.translate.endpoint_routes import TRANSCODER, no_transcoder
 from kea_router.translate.names import INFERENCE_SERVICE, MANAGEMENT_SCOPE, TOKEN_ID_HEADERS
-from kea_router.translate.policy import RBAC_FILTER, anyone_policy, header, route_configuration
+from kea_router.translate.policy import anyone_policy, header, route_configuration
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
 NAME = "management"
@@ -74,7 +74,7 @@ def management_resources(backends: Backends) -> list[Resource]:
     if backends.auth_http:
         routes += [_login(path) for path in LOGIN_PATHS]
     routes += [_documents("/api/docs"), _documents("/api/openapi.json"), _rest(), *_oip_server(), _rest_of_it()]
-    configuration = route_configuration(NAME, routes)
+    configuration = route_configuration(NAME, routes, anyone_policy())
     # Services see Envoy's address only; whatever a caller writes there is replaced.
     configuration.request_headers_to_add.append(header(CLIENT_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"))
     references = frozenset(Key(CLUSTER, resource.key.name) for resource in clusters)
@@ -153,9 +153,7 @@ def _route(
     direct_response: route_components_pb2.DirectResponseAction | None = None,
     transcoded: bool = False,
 ) -> route_components_pb2.Route:
-    filters = {RBAC_FILTER: anyone_policy()}
-    if not transcoded:
-        filters[TRANSCODER] = no_transcoder()
+    filters = {} if transcoded else {TRANSCODER: no_transcoder()}
     return route_components_pb2.Route(
         name=name,
         match=match,

@@ -1,4 +1,4 @@
-"""Who may take a route: Envoy RBAC, set on every route by itself."""
+"""Who may take a route: Envoy RBAC, set on the virtual host of each route configuration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RBAC_FILTER = "envoy.filters.http.rbac"
 
 
 class PolicyMissingError(Exception):
-    """A route without a policy: the base filter would let everybody through, so it must not be published."""
+    """Routes without a policy: the base filter would let everybody through, so they must not be published."""
 
-    def __init__(self, configuration: str, route: str) -> None:
-        super().__init__(f"route {route!r} of {configuration} has no policy")
+    def __init__(self, configuration: str) -> None:
+        super().__init__(f"{configuration} has routes that no policy holds for")
 
 
 def packed(message: Message) -> any_pb2.Any:
@@ -106,27 +106,32 @@ def _claim(name: str, value: value_pb2.ValueMatcher) -> policy_pb2.Principal:
 
 
 def check_policies(configuration: route_pb2.RouteConfiguration) -> None:
-    """Checks that every route carries a policy of its own.
+    """Checks that each virtual host carries a policy, and that no route takes it away.
 
     Raises:
-        PolicyMissingError: one does not.
+        PolicyMissingError: it is not so.
     """
     for host in configuration.virtual_hosts:
-        for route in host.routes:
-            policy = rbac_pb2.RBACPerRoute()
-            packed_policy = route.typed_per_filter_config.get(RBAC_FILTER)
-            # One without policies switches the filter off.
-            if packed_policy is None or not packed_policy.Unpack(policy) or not policy.rbac.rules.policies:
-                raise PolicyMissingError(configuration.name, route.name)
+        policy = rbac_pb2.RBACPerRoute()
+        packed_policy = host.typed_per_filter_config.get(RBAC_FILTER)
+        # One without policies switches the filter off.
+        if packed_policy is None or not packed_policy.Unpack(policy) or not policy.rbac.rules.policies:
+            raise PolicyMissingError(configuration.name)
+        if any(RBAC_FILTER in route.typed_per_filter_config for route in host.routes):
+            raise PolicyMissingError(configuration.name)
 
 
-def route_configuration(name: str, routes: Sequence[route_components_pb2.Route]) -> route_pb2.RouteConfiguration:
-    """Returns a route configuration with one virtual host for all domains, of which every route carries a policy.
+def route_configuration(
+    name: str, routes: Sequence[route_components_pb2.Route], policy: any_pb2.Any
+) -> route_pb2.RouteConfiguration:
+    """Returns a route configuration with one virtual host for all domains, whose policy holds for all its routes.
 
     Raises:
-        PolicyMissingError: one does not.
+        PolicyMissingError: the policy is none, or a route has one of its own.
     """
-    host = route_components_pb2.VirtualHost(name="all", domains=["*"], routes=routes)
+    host = route_components_pb2.VirtualHost(
+        name="all", domains=["*"], routes=routes, typed_per_filter_config={RBAC_FILTER: policy}
+    )
     made = route_pb2.RouteConfiguration(name=name, virtual_hosts=[host])
     check_policies(made)
     return made
