@@ -212,6 +212,7 @@ def test_what_the_sdk_gives_is_what_is_promised() -> None:
         "Unauthenticated",
         "Unavailable",
         "Unreachable",
+        "User",
     ]
 
 

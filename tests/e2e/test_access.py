@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from platforms import RunningPlatform, until
+from platforms import KEA, RunningPlatform, environment, until
 from tritonclient.utils import InferenceServerException
 
 WITHIN_SECONDS = 2.0
@@ -246,3 +248,33 @@ def test_what_cannot_be_done_is_said_in_one_line(
     done = grades.kea("auth", *arguments, check=False)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.splitlines()[-1].endswith(f"[{reason}]")
+
+
+def test_people_with_passwords_are_kept_and_refused(grades: RunningPlatform) -> None:
+    def typed(*arguments: str, password: str, check: bool = True) -> str:
+        command = [KEA, "auth", "users", *arguments]
+        done = subprocess.run(
+            command,
+            input=f"{password}\n",
+            capture_output=True,
+            text=True,
+            env=environment(grades),
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode == 0) is check, done.stderr
+        return done.stdout + done.stderr
+
+    assert typed("create", "eve", "--group", "Lehrkräfte", password="correct horse battery") == "made user eve\n"
+    assert "12 to 256" in typed("create", "mallory", password="short", check=False)
+    assert "eve" in grades.kea("auth", "users", "list").stdout
+    shown = grades.kea_json("auth", "users", "get", "eve")
+    assert (shown["groups"], shown["disabled"]) == (["Lehrkräfte"], False)
+    assert "horse" not in json.dumps(shown)
+    assert typed("password", "eve", password="another horse battery") == "changed the password of user eve\n"
+    assert grades.kea("auth", "users", "groups", "eve").stdout == "user eve is in no group\n"
+    assert grades.kea("auth", "users", "disable", "eve").stdout == "disabled user eve\n"
+    assert grades.kea_json("auth", "users", "get", "user:eve")["disabled"]
+    assert grades.kea("auth", "users", "enable", "eve").stdout == "enabled user eve\n"
+    assert grades.kea("auth", "users", "delete", "eve").stdout == "deleted user eve\n"
+    assert "USER_NOT_FOUND" in grades.kea("auth", "users", "get", "eve", check=False).stderr

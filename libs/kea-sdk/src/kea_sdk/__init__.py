@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kea_sdk.access_resources import AccessDecision, ApiKey, Binding, Caller, Role, ServiceAccount
+    from kea_sdk.access_resources import AccessDecision, ApiKey, Binding, Caller, Role, ServiceAccount, User
     from kea_sdk.client import Client
     from kea_sdk.errors import (
         Aborted,
@@ -71,9 +71,10 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unreachable",
+    "User",
 ]
 
-_ACCESS = {"AccessDecision", "ApiKey", "Binding", "Caller", "Role", "ServiceAccount"}
+_ACCESS = {"AccessDecision", "ApiKey", "Binding", "Caller", "Role", "ServiceAccount", "User"}
 _LIMITS = {"Limits", "ProjectLimits", "RateLimit"}
 _RESOURCES = {"Build", "Deployment", "Endpoint", "LogLine", "Model", "ModelVersion", "Rollout", "Target", "Token"}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kea.auth.v1 import access_service_pb2, binding_pb2, role_pb2, service_account_pb2
+from kea.auth.v1 import access_service_pb2, binding_pb2, role_pb2, service_account_pb2, user_pb2
 
-from kea_sdk.access_resources import AccessDecision, ApiKey, Binding, Caller, Role, ServiceAccount
+from kea_sdk.access_resources import AccessDecision, ApiKey, Binding, Caller, Role, ServiceAccount, User
 from kea_sdk.access_words import Question
 from kea_sdk.convert import last, time_of
 
@@ -61,6 +61,21 @@ def service_account(message: service_account_pb2.ServiceAccount) -> ServiceAccou
         name=last(message.name),
         uid=message.uid,
         description=message.description,
+        disabled=message.disabled,
+        create_time=time_of(message.create_time),
+        update_time=time_of(message.update_time),
+        etag=message.etag,
+    )
+
+
+def user(message: user_pb2.User) -> User:
+    """Returns a user."""
+    return User(
+        name=last(message.name),
+        uid=message.uid,
+        issuer=message.issuer,
+        email=message.email,
+        groups=tuple(message.groups),
         disabled=message.disabled,
         create_time=time_of(message.create_time),
         update_time=time_of(message.update_time),

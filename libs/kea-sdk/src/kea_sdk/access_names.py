@@ -16,7 +16,7 @@ EVERYONE = "everyone"
 _ID = ID.pattern
 _MEMBERS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "user": ("users", re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,126}")),
-    "group": ("groups", re.compile(r"[!-~]([ -~]{0,198}[!-~])?")),
+    "group": ("groups", re.compile(r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,198}[^\x00-\x20\x7f])?")),
     "account": ("serviceAccounts", ID),
 }
 """By the word that people use: the collection of the full name, and what ids are like."""
@@ -164,6 +164,19 @@ def account_id(text: str) -> str:
     """
     collection, _, id_ = (_member(text) or f"serviceAccounts/{text}").partition("/")
     return _checked(id_ if collection == "serviceAccounts" else "", text, "service account", "for example ci")
+
+
+def user_id(text: str) -> str:
+    """Returns the id of a user, written as `ada`, `user:ada` or `users/ada`.
+
+    Raises:
+        InvalidArgument: it is none of these.
+    """
+    collection, _, id_ = (_member(text) or f"users/{text}").partition("/")
+    if collection != "users" or not _MEMBERS["user"][1].fullmatch(id_):
+        problem = f"{text!r} names no user; expected letters, digits and ._@+-, for example ada@example.com"
+        raise InvalidArgument(problem)
+    return id_
 
 
 def role_id(text: str) -> str:

@@ -84,6 +84,26 @@ class ServiceAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person."""
+
+    name: str
+    """The id, for example `ada`."""
+    uid: str
+    """Another where the user is made anew under the same id."""
+    issuer: str
+    """The identity provider that knows the user; empty: the user has a password at KEA."""
+    email: str
+    groups: tuple[str, ...]
+    """Of an identity provider's: as it has told last."""
+    disabled: bool
+    """While true, the user cannot log in, and all tokens are refused."""
+    create_time: datetime | None
+    update_time: datetime | None
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """A token that a service account may use for long."""
 

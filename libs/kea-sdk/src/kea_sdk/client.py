@@ -35,12 +35,13 @@ from kea_sdk.resources import Deployment, LogLine, Rollout, Token
 from kea_sdk.rollout import Part
 from kea_sdk.running import running
 from kea_sdk.settings import ClientSettings, read_settings
+from kea_sdk.user_calls import UserCalls
 
 PREDICT_SECONDS = 60.0
 TAIL_LINES = 100
 
 
-class Client(ModelCalls, BuildCalls, EndpointCalls, LimitCalls, AccessCalls, AccountCalls, AuditCalls):
+class Client(ModelCalls, BuildCalls, EndpointCalls, LimitCalls, AccessCalls, AccountCalls, UserCalls, AuditCalls):
     """One KEA, for one project. May be shared by threads; to be closed, or used with `with`.
 
     What is not given is taken from `KEA_URL`, `KEA_TOKEN`, `KEA_PROJECT`, the configuration file, and last from the
@@ -75,6 +76,7 @@ class Client(ModelCalls, BuildCalls, EndpointCalls, LimitCalls, AccessCalls, Acc
         LimitCalls.__init__(self, self._gateway, project)
         AccessCalls.__init__(self, self._gateway)
         AccountCalls.__init__(self, self._gateway)
+        UserCalls.__init__(self, self._gateway)
         AuditCalls.__init__(self, self._gateway)
         self._inference = Inference(self._gateway)
 

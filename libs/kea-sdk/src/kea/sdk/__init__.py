@@ -37,6 +37,7 @@ from kea_sdk import (
     Unauthenticated,
     Unavailable,
     Unreachable,
+    User,
 )
 
 __all__ = [
@@ -76,4 +77,5 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unreachable",
+    "User",
 ]

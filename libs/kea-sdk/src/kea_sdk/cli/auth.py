@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kea_sdk.access_words import VERBS, verb_help
-from kea_sdk.cli import auth_accounts, auth_keys, auth_roles
+from kea_sdk.cli import auth_accounts, auth_keys, auth_roles, auth_users
 from kea_sdk.cli.durations import until
 from kea_sdk.cli.exit_codes import ExitCode
 from kea_sdk.cli.printing import age, print_data, print_details, printable
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(auth_roles.app, name="roles")
 app.add_typer(auth_accounts.app, name="accounts")
 app.add_typer(auth_keys.app, name="keys")
+app.add_typer(auth_users.app, name="users")
 
 _RESOURCE = "platform, project (yours), models/MODEL, ENDPOINT, ENDPOINT/METHOD, or a full name."
 

@@ -16,6 +16,8 @@ GRACE = timedelta(seconds=10)
 """How long a refresh token that has been used may be used once more, for an access token only: two tabs of a browser
 use the same one in the same moment, and an answer may be lost."""
 SECRET_BYTES = 24
+LONGEST_ACCESS_TTL = timedelta(minutes=10)
+"""How long a person's access token is accepted at most, and what was made with it: that does not outlive it."""
 
 
 class Verdict(enum.Enum):

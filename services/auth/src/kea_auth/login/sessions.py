@@ -13,13 +13,14 @@ from weakref import WeakValueDictionary
 from kea_core.clock import Clock
 from kea_core.principal import Principal
 
-from kea_auth.domain.claims import LONGEST_TTL, MARGIN, Claims
+from kea_auth.domain.claims import MARGIN, Claims
 from kea_auth.domain.ports import Signer
 from kea_auth.domain.revocation import Revocation
 from kea_auth.login.errors import LoginRefused
 from kea_auth.login.grant import NO_GRANT, ProviderGrant
 from kea_auth.login.ports import GrantEnded, LoginStorage, LoginTransaction, Renewal, Renewed
 from kea_auth.login.session import (
+    LONGEST_ACCESS_TTL,
     RefreshToken,
     Session,
     Verdict,
@@ -233,5 +234,4 @@ class Sessions:
     async def _end(self, transaction: LoginTransaction, session: Session, creator: str) -> None:
         now = self._clock()
         await transaction.sessions.remove(session.id)
-        # Tokens that were made with the session's (`kea token`) may last longer than its own.
-        await transaction.revocations.put(Revocation(session.id, now + LONGEST_TTL + MARGIN, now, creator))
+        await transaction.revocations.put(Revocation(session.id, now + LONGEST_ACCESS_TTL + MARGIN, now, creator))

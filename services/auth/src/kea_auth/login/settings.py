@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from kea_core.address import is_loopback_host
 from kea_core.settings import SettingsError
 
+from kea_auth.login.session import LONGEST_ACCESS_TTL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
@@ -31,7 +33,8 @@ class LoginSettings:
     as many."""
 
     def __post_init__(self) -> None:
-        bounds = {"access_ttl_seconds": (60.0, 600.0), "session_ttl_seconds": (600.0, 30 * 86_400.0)}
+        longest = LONGEST_ACCESS_TTL.total_seconds()
+        bounds = {"access_ttl_seconds": (60.0, longest), "session_ttl_seconds": (600.0, 30 * 86_400.0)}
         for entry in dataclasses.fields(self):
             least, most = bounds.get(entry.name, (None, None))
             value = getattr(self, entry.name)

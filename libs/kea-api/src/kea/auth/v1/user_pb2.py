@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16kea/auth/v1/user.proto\x12\x0bkea.auth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkea/common/v1/options.proto\"\x9c\x03\n\x04User\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06issuer\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x05\x65mail\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\xfe\x01\x12\x36\n\x06groups\x18\x06 \x03(\tB&\xe2\x41\x01\x01\xca\xf3\x18\x1e\x1a\x19[!-~]([ -~]{0,198}[!-~])?0\xc8\x01\x12\x16\n\x08\x64isabled\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1e\n\x08password\x18\x08 \x01(\tB\x0c\xe2\x41\x02\x01\x04\xca\xf3\x18\x03\x10\x80\x02\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\x0b \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@:,\xea\x41)\n\x0ckea.dev/User\x12\x0cusers/{user}*\x05users2\x04userb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16kea/auth/v1/user.proto\x12\x0bkea.auth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkea/common/v1/options.proto\"\xbd\x03\n\x04User\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06issuer\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x05\x65mail\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xca\xf3\x18\x03\x10\xfe\x01\x12W\n\x06groups\x18\x06 \x03(\tBG\xe2\x41\x01\x01\xca\xf3\x18?\x1a:[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,198}[^\\x00-\\x20\\x7f])?0\xc8\x01\x12\x16\n\x08\x64isabled\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1e\n\x08password\x18\x08 \x01(\tB\x0c\xe2\x41\x02\x01\x04\xca\xf3\x18\x03\x10\x80\x02\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\x0b \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@:,\xea\x41)\n\x0ckea.dev/User\x12\x0cusers/{user}*\x05users2\x04userb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USER'].fields_by_name['email']._loaded_options = None
   _globals['_USER'].fields_by_name['email']._serialized_options = b'\342A\001\001\312\363\030\003\020\376\001'
   _globals['_USER'].fields_by_name['groups']._loaded_options = None
-  _globals['_USER'].fields_by_name['groups']._serialized_options = b'\342A\001\001\312\363\030\036\032\031[!-~]([ -~]{0,198}[!-~])?0\310\001'
+  _globals['_USER'].fields_by_name['groups']._serialized_options = b'\342A\001\001\312\363\030?\032:[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,198}[^\\x00-\\x20\\x7f])?0\310\001'
   _globals['_USER'].fields_by_name['disabled']._loaded_options = None
   _globals['_USER'].fields_by_name['disabled']._serialized_options = b'\342A\001\001'
   _globals['_USER'].fields_by_name['password']._loaded_options = None
@@ -60,5 +60,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USER']._loaded_options = None
   _globals['_USER']._serialized_options = b'\352A)\n\014kea.dev/User\022\014users/{user}*\005users2\004user'
   _globals['_USER']._serialized_start=162
-  _globals['_USER']._serialized_end=574
+  _globals['_USER']._serialized_end=607
 # @@protoc_insertion_point(module_scope)
