@@ -218,11 +218,6 @@ def measure(scratch: Path) -> dict[str, float]:
         note("KEA, REST, 1 endpoint", load.rest(typed, BODY, secured, pids, scratch))
         note("KEA, gRPC, 1 endpoint", load.grpc(oip, infer_message(), platform.headers, pids, scratch))
         api = Api(platform)
-        api.limit()
-        audited = pids | {"services": processes["auth"]["pid"]}
-        limited = note("KEA, REST, with limits", load.rest(typed, BODY, secured, audited, scratch))
-        found["security_us"] = limited.cpu_us["envoy"] - hop.cpu_us["envoy"]
-        found["services_us"] = limited.cpu_us["services"]
         began = time.monotonic()
         api.create_many()
         print(f"made {MANY - 1} endpoints in {time.monotonic() - began:.1f} s", flush=True)
@@ -230,6 +225,12 @@ def measure(scratch: Path) -> dict[str, float]:
         note(f"KEA, gRPC, {MANY} endpoints", load.grpc(oip, infer_message(), platform.headers, pids, scratch))
         api.change()
         found["acknowledge_ms"] = api.median_acknowledge_ms()
+        # Last: what has limits is not to be compared with what has none.
+        api.limit()
+        audited = pids | {"services": processes["auth"]["pid"]}
+        limited = note(f"KEA, REST, {MANY} endpoints, limits", load.rest(typed, BODY, secured, audited, scratch))
+        found["security_us"] = limited.cpu_us["envoy"] - hop.cpu_us["envoy"]
+        found["services_us"] = limited.cpu_us["services"]
     finally:
         stop(platform)
     with fastapi(model) as (url, pid):
