@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 from kea_openapi.signature import Datatype, Field, Method, Signature, TensorType
-from kea_sdk.cli.printing import age, document, print_data, print_details, size
+from kea_sdk.cli.printing import age, document, print_data, print_details, print_text, size
 from kea_sdk.cli.shared_options import Output
 from kea_sdk.resources import Target
 from kea_sdk.signature_text import method_text
@@ -38,6 +38,17 @@ def test_json_and_yaml_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert yaml.safe_load(text) == PLAIN
     assert "grün" in text
+
+
+def test_a_person_reads_a_text_and_a_program_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    for output, text in (
+        (None, "made it\n"),
+        (Output.TABLE, "made it\n"),
+        (Output.JSON, "{}\n"),
+        (Output.YAML, "{}\n"),
+    ):
+        print_text({}, "made it", output)
+        assert capsys.readouterr().out == text
 
 
 def test_values_that_stand_twice_are_written_twice(capsys: pytest.CaptureFixture[str]) -> None:

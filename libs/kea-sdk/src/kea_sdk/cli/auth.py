@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +10,8 @@ from kea_sdk.access_words import VERBS, verb_help
 from kea_sdk.cli import auth_accounts, auth_keys, auth_roles, auth_users
 from kea_sdk.cli.durations import until
 from kea_sdk.cli.exit_codes import ExitCode
-from kea_sdk.cli.printing import age, print_data, print_details, printable
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import age, print_data, print_details, print_text, printable
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.access_resources import Binding
@@ -86,10 +85,7 @@ def can_i(
     """Tell whether you, or somebody else, may do something, and why."""
     with shared.client() as client:
         found = client.check_access(verb, resource, subject=subject, groups=group or ())
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(found, (), shared.output)
-    else:
-        sys.stdout.write(f"{'yes' if found else 'no'}: {printable(found.explanation)}\n")
+    print_text(found, f"{'yes' if found else 'no'}: {printable(found.explanation)}", shared.output)
     if not found:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -101,10 +97,7 @@ def bind(shared: Shared, *, member: _Member, role: _Role, on: _On = "project") -
     with shared.client() as client:
         made = client.bind(member, role, on)
         project = client.project
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(made, (), shared.output)
-    else:
-        sys.stdout.write(f"{_sentence(made, project)}\n")
+    print_text(made, _sentence(made, project), shared.output)
 
 
 @app.command()
@@ -114,11 +107,8 @@ def unbind(shared: Shared, *, member: _Member, role: _Role, on: _On = "project")
     with shared.client() as client:
         gone = client.unbind(member, role, on)
         project = client.project
-    if shared.output in {Output.JSON, Output.YAML}:
-        said = {"member": gone.member, "role": gone.role, "resource": gone.resource, "deleted": True}
-        print_data(said, (), shared.output)
-    else:
-        sys.stdout.write(f"no more: {_sentence(gone, project)}\n")
+    said = {"member": gone.member, "role": gone.role, "resource": gone.resource, "deleted": True}
+    print_text(said, f"no more: {_sentence(gone, project)}", shared.output)
 
 
 @app.command()
@@ -175,10 +165,7 @@ def revoke(
         else:  # nothing on this machine could be done until it is renewed
             problem = "the token is that of this machine's KEA, which all commands use; give --token, or a TOKEN_ID"
             raise FailedPrecondition(problem, reason="TOKEN_OF_PLATFORM")
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"token": token_id, "revoked": True}, (), shared.output)
-    else:
-        sys.stdout.write(f"revoked {token_id or 'your token'}\n")
+    print_text({"token": token_id, "revoked": True}, f"revoked {token_id or 'your token'}", shared.output)
 
 
 def _sentence(binding: Binding, project: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kea_sdk.cli.failures import say
-from kea_sdk.cli.printing import age, print_data, print_details
+from kea_sdk.cli.printing import age, print_data, print_details, print_text
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def create(
     """Make an account. It may do nothing until kea auth bind gives it a role."""
     with shared.client() as client:
         made = client.create_service_account(name, description=description)
-    _say(shared, made, f"made account {made.name}")
+    print_text(made, f"made account {made.name}", shared.output)
     if shared.output not in {Output.JSON, Output.YAML}:
         say(f"note: it may do nothing yet; to give it a role: kea auth bind account:{made.name} ROLE --on RESOURCE")
 
@@ -75,7 +74,7 @@ def disable(shared: Shared, *, name: _Name) -> None:
     """Have all keys and tokens of an account refused, within two seconds."""
     with shared.client() as client:
         changed = client.update_service_account(name, disabled=True)
-    _say(shared, changed, f"disabled account {changed.name}")
+    print_text(changed, f"disabled account {changed.name}", shared.output)
 
 
 @app.command()
@@ -84,7 +83,7 @@ def enable(shared: Shared, *, name: _Name) -> None:
     """Have the keys and tokens of an account accepted again, but those that are revoked."""
     with shared.client() as client:
         changed = client.update_service_account(name, disabled=False)
-    _say(shared, changed, f"enabled account {changed.name}")
+    print_text(changed, f"enabled account {changed.name}", shared.output)
 
 
 @app.command()
@@ -93,17 +92,7 @@ def delete(shared: Shared, *, name: _Name) -> None:
     """Delete an account, with its keys and what was bound to it."""
     with shared.client() as client:
         client.delete_service_account(name)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"account": name, "deleted": True}, (), shared.output)
-    else:
-        sys.stdout.write(f"deleted account {name}\n")
-
-
-def _say(shared: Shared, account: ServiceAccount, done: str) -> None:
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(account, (), shared.output)
-    else:
-        sys.stdout.write(f"{done}\n")
+    print_text({"account": name, "deleted": True}, f"deleted account {name}", shared.output)
 
 
 def _state(account: ServiceAccount) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from kea_sdk.cli.durations import duration, until
 from kea_sdk.cli.failures import say
-from kea_sdk.cli.printing import age, print_data
+from kea_sdk.cli.printing import age, print_data, print_text
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 app = typer.Typer(help="Make keys of accounts, and revoke them.", no_args_is_help=True)
@@ -82,7 +82,4 @@ def revoke(
     """Revoke a key for good, and all tokens made with it, within two seconds."""
     with shared.client() as client:
         gone = client.revoke_api_key(account, key)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(gone, (), shared.output)
-    else:
-        sys.stdout.write(f"revoked key {gone.name} of account {gone.account}\n")
+    print_text(gone, f"revoked key {gone.name} of account {gone.account}", shared.output)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kea_sdk.cli.printing import age, print_data, print_details
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import age, print_data, print_details, print_text
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.access_resources import Role
@@ -65,7 +64,7 @@ def create(
     """Make a role. It can give what you may do yourself."""
     with shared.client() as client:
         made = client.create_role(name, permission, description=description)
-    _say(shared, made, "made role")
+    print_text(made, f"made role {made.name}", shared.output)
 
 
 @app.command()
@@ -83,7 +82,7 @@ def update(
     """Change a role, within two seconds for all who have it."""
     with shared.client() as client:
         changed = client.update_role(name, permissions=permission or None, description=description)
-    _say(shared, changed, "changed role")
+    print_text(changed, f"changed role {changed.name}", shared.output)
 
 
 @app.command()
@@ -92,17 +91,7 @@ def delete(shared: Shared, *, name: _Name) -> None:
     """Delete a role that nobody has."""
     with shared.client() as client:
         client.delete_role(name)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"role": name, "deleted": True}, (), shared.output)
-    else:
-        sys.stdout.write(f"deleted role {name}\n")
-
-
-def _say(shared: Shared, role: Role, done: str) -> None:
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(role, (), shared.output)
-    else:
-        sys.stdout.write(f"{done} {role.name}\n")
+    print_text({"role": name, "deleted": True}, f"deleted role {name}", shared.output)
 
 
 def _built_in(role: Role) -> str:

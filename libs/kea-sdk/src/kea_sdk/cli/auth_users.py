@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kea_sdk.cli.printing import age, print_data, print_details
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import age, print_data, print_details, print_text
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.access_resources import User
@@ -72,7 +72,7 @@ def create(
     password = _password()
     with shared.client() as client:
         made = client.create_user(name, password=password, email=email, groups=group or ())
-    _say(shared, made, f"made user {made.name}")
+    print_text(made, f"made user {made.name}", shared.output)
 
 
 @app.command()
@@ -82,7 +82,7 @@ def password(shared: Shared, *, name: _Name) -> None:
     text = _password()
     with shared.client() as client:
         changed = client.update_user(name, password=text)
-    _say(shared, changed, f"changed the password of user {changed.name}")
+    print_text(changed, f"changed the password of user {changed.name}", shared.output)
 
 
 @app.command()
@@ -91,7 +91,7 @@ def groups(shared: Shared, *, name: _Name, group: _Groups = None) -> None:
     """Say which groups a user is in, and no others. Without --group: none."""
     with shared.client() as client:
         changed = client.update_user(name, groups=group or ())
-    _say(shared, changed, f"user {changed.name} is in {', '.join(changed.groups) or 'no group'}")
+    print_text(changed, f"user {changed.name} is in {', '.join(changed.groups) or 'no group'}", shared.output)
 
 
 @app.command()
@@ -100,7 +100,7 @@ def disable(shared: Shared, *, name: _Name) -> None:
     """Have a user's logins and all tokens refused, within two seconds."""
     with shared.client() as client:
         changed = client.update_user(name, disabled=True)
-    _say(shared, changed, f"disabled user {changed.name}")
+    print_text(changed, f"disabled user {changed.name}", shared.output)
 
 
 @app.command()
@@ -109,7 +109,7 @@ def enable(shared: Shared, *, name: _Name) -> None:
     """Let a user log in again."""
     with shared.client() as client:
         changed = client.update_user(name, disabled=False)
-    _say(shared, changed, f"enabled user {changed.name}")
+    print_text(changed, f"enabled user {changed.name}", shared.output)
 
 
 @app.command()
@@ -118,10 +118,7 @@ def delete(shared: Shared, *, name: _Name) -> None:
     """Delete a user, with sessions and what was bound to the user."""
     with shared.client() as client:
         client.delete_user(name)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"user": name, "deleted": True}, (), shared.output)
-    else:
-        sys.stdout.write(f"deleted user {name}\n")
+    print_text({"user": name, "deleted": True}, f"deleted user {name}", shared.output)
 
 
 def _password() -> str:
@@ -132,13 +129,6 @@ def _password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("password", hide_input=True, confirmation_prompt=True, err=True))
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def _say(shared: Shared, user: User, done: str) -> None:
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(user, (), shared.output)
-    else:
-        sys.stdout.write(f"{done}\n")
 
 
 def _state(user: User) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kea_sdk.cli.printing import age, print_data, print_details, print_lines, size
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import age, print_data, print_details, print_lines, print_text, size
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.resources import Build
@@ -83,10 +82,7 @@ def cancel(shared: Shared, *, build: _Build) -> None:
     """Cancel a build; one that runs ends soon after."""
     with shared.client() as client:
         found = client.cancel_build(build)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(found, (), shared.output)
-    else:
-        sys.stdout.write(f"{build} is {'cancelled' if found.ended else 'being cancelled'}\n")
+    print_text(found, f"{build} is {'cancelled' if found.ended else 'being cancelled'}", shared.output)
 
 
 @app.command()
@@ -95,10 +91,7 @@ def delete(shared: Shared, *, build: _Build) -> None:
     """Forget a build that has ended. Its image stays."""
     with shared.client() as client:
         client.delete_build(build)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"build": build, "deleted": True}, (), shared.output)
-    else:
-        sys.stdout.write(f"deleted {build}\n")
+    print_text({"build": build, "deleted": True}, f"deleted {build}", shared.output)
 
 
 def _took(build: Build) -> str:

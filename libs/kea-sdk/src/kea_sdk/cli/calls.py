@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kea_sdk.cli.printing import print_data, print_details, print_lines
+from kea_sdk.cli.printing import print_data, print_details, print_lines, print_text
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 _PANEL = "Models and endpoints"
@@ -88,10 +88,7 @@ def docs(
     """Print the address of an endpoint's documentation."""
     with shared.client() as client:
         address = client.docs_url(endpoint)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"endpoint": endpoint, "docs_url": address}, (), shared.output)
-    else:
-        sys.stdout.write(f"{address}\n")
+    print_text({"endpoint": endpoint, "docs_url": address}, address, shared.output)
     if open_browser:
         import webbrowser
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from kea_sdk.cli.printing import print_data
+from kea_sdk.cli.printing import print_data, print_text
 from kea_sdk.cli.progress import step_progress
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 from kea_sdk.errors import InvalidArgument
@@ -193,7 +193,5 @@ def undeploy(
     """Take an endpoint and its deployments down."""
     with shared.client() as client, step_progress(f"taking {endpoint} down"):
         taken = client.undeploy(endpoint, wait=wait)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"endpoint": endpoint, "deployments": taken}, (), shared.output)
-        return
-    sys.stdout.write(f"{endpoint} is down ({', '.join(taken) or 'it had no deployments'})\n")
+    told = f"{endpoint} is down ({', '.join(taken) or 'it had no deployments'})"
+    print_text({"endpoint": endpoint, "deployments": taken}, told, shared.output)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kea_sdk.cli import limits
-from kea_sdk.cli.printing import age, print_data, print_details
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import age, print_data, print_details, print_text
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.client import Client
@@ -121,10 +120,7 @@ def update(
             found = client.endpoint(endpoint)
             wanted, etag = _limited(found.limits, limit, consumer_limit, concurrency), found.etag
         changed = client.update_endpoint(endpoint, timeout_seconds=timeout, retry=retry, limits=wanted, etag=etag)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(changed, (), shared.output)
-        return
-    sys.stdout.write(f"{changed.name} is changed\n")
+    print_text(changed, f"{changed.name} is changed", shared.output)
 
 
 @app.command()

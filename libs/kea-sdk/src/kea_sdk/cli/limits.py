@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kea_sdk.cli.printing import print_data, print_details
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import print_details, print_text
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.limits import Limits, RateLimit
@@ -43,10 +42,7 @@ def update(
     with shared.client() as client:
         changed = client.update_project_limits(total=rate(limit))
         project = client.settings.project
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(changed, (), shared.output)
-        return
-    sys.stdout.write(f"the limits of {project} are changed\n")
+    print_text(changed, f"the limits of {project} are changed", shared.output)
 
 
 def rate(text: str) -> RateLimit | None:

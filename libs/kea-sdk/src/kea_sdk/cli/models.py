@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kea_sdk.cli.printing import age, print_data, print_details, size
+from kea_sdk.cli.printing import age, print_data, print_details, print_text, size
 from kea_sdk.cli.progress import upload_progress
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
@@ -151,10 +151,7 @@ def alias(
     """Point an alias at a version."""
     with shared.client() as client:
         made = client.alias(name, alias, version)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(made, (), shared.output)
-    else:
-        sys.stdout.write(f"{name}@{alias} is {name}:{version}\n")
+    print_text(made, f"{name}@{alias} is {name}:{version}", shared.output)
 
 
 @app.command()
@@ -168,10 +165,7 @@ def delete(
     """Delete a model."""
     with shared.client() as client:
         client.delete_model(name, force=force)
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"model": name, "deleted": True}, (), shared.output)
-    else:
-        sys.stdout.write(f"deleted {name}\n")
+    print_text({"model": name, "deleted": True}, f"deleted {name}", shared.output)
 
 
 def _methods(version: ModelVersion) -> str:

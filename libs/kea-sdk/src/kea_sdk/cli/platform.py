@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kea_sdk.cli.exit_codes import ExitCode
-from kea_sdk.cli.printing import print_data
+from kea_sdk.cli.printing import print_data, print_text
 from kea_sdk.cli.shared_options import Output, Shared, shared_options
 
 _PANEL = "Platform"
@@ -47,10 +47,8 @@ def up(
         data=shared.place(), host=host, port=port, detach=detach, processes=processes, database=database_url()
     )
     found = command.up(options)
-    if detach and shared.output in {Output.JSON, Output.YAML}:
-        print_data(found.to_json(), (), shared.output)
-    elif detach:
-        sys.stdout.write(f"KEA is ready at {found.url}; docs at {found.url}/docs\n")
+    if detach:
+        print_text(found.to_json(), f"KEA is ready at {found.url}; docs at {found.url}/docs", shared.output)
 
 
 @shared_options
@@ -59,10 +57,7 @@ def down(shared: Shared) -> None:
     from kea_sdk.platform import command
 
     stopped = command.down(shared.place())
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data({"stopped": stopped}, (), shared.output)
-    else:
-        sys.stdout.write("KEA is stopped\n" if stopped else "KEA was not running\n")
+    print_text({"stopped": stopped}, "KEA is stopped" if stopped else "KEA was not running", shared.output)
 
 
 @shared_options

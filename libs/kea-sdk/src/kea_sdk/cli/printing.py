@@ -35,6 +35,14 @@ def print_data(data: Any, rows: Sequence[Row], output: Output | None) -> None:
             _print_table(rows)
 
 
+def print_text(data: Any, text: str, output: Output | None) -> None:
+    """Prints data as a program reads it, or a line of text for a person: what was done, an answer, an address."""
+    if output in {Output.JSON, Output.YAML}:
+        print_data(data, (), output)
+    else:
+        sys.stdout.write(f"{text}\n")
+
+
 def print_details(data: Any, details: Row, output: Output | None) -> None:
     """Prints one thing: as a program reads it, or a line for each of its properties."""
     if output in {Output.JSON, Output.YAML}:

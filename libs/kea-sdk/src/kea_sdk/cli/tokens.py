@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from kea_sdk.cli.durations import duration
-from kea_sdk.cli.printing import print_data
-from kea_sdk.cli.shared_options import Output, Shared, shared_options
+from kea_sdk.cli.printing import print_text
+from kea_sdk.cli.shared_options import Shared, shared_options
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +36,4 @@ def token(
     """Make a token for yourself and print it, and nothing else."""
     with shared.client() as client:
         made = client.token(ttl, scope or ())
-    if shared.output in {Output.JSON, Output.YAML}:
-        print_data(made, (), shared.output)
-    else:
-        sys.stdout.write(f"{made.access_token}\n")
+    print_text(made, made.access_token, shared.output)
