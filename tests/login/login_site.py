@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from openid_provider import OpenIdProvider
-from platforms import RunningPlatform
+from platforms import RunningPlatform, until
 
 ACCOUNTS = {
     "ada": {"groups": ["engineers"], "email": "ada@example.org", "email_verified": True, "preferred_username": "ada"},
@@ -38,3 +39,12 @@ class Site:
             body = {"member": member, "role": f"roles/{role}"}
             answer = client.post("/api/v1/bindings", json=body)
             assert answer.status_code in (200, 409), answer.text
+
+    def audited(self, count: int, *wanted: str) -> list[dict[str, Any]]:
+        """Returns the events that `kea audit search` finds, the oldest first, once there are that many."""
+
+        def enough() -> list[dict[str, Any]]:
+            events = self.platform.kea_json("audit", "search", "--oldest-first", *wanted)
+            return events if len(events) >= count else []
+
+        return until(enough)

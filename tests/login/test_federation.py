@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
+import httpx
 import pytest
 from login_site import Site
 from visitor import Visitor
@@ -26,6 +27,13 @@ def changed_query(place: str, **changes: str | None) -> str:
         if value is not None:
             query[name] = value
     return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def check_refused(site: Site, answer: httpx.Response, subject: str, rule: str) -> None:
+    """Checks that the audit log tells of a login that was refused."""
+    events = site.audited(1, "--request-id", answer.headers["x-request-id"])
+    assert [(event["action"], event["decision"]) for event in events] == [("auth.sessions.create", "DENIED")]
+    assert (events[0].get("subject", ""), events[0]["rule"]) == (subject, rule)
 
 
 def test_a_page_without_a_session_leads_to_the_login_and_back(site: Site, visitor: Visitor) -> None:
@@ -81,6 +89,9 @@ def test_who_is_gone_at_the_provider_is_out_at_the_next_refresh(site: Site, visi
     assert answer.status_code == 200
     assert "has ended the session" in answer.text
     assert not visitor.cookie("kea_refresh")
+    events = site.audited(3, "--request-id", answer.headers["x-request-id"])
+    assert {event["rule"] for event in events} == {"refresh token: provider corp says no"}
+    assert {event["decision"] for event in events if not event.get("resource")} == {"DENIED"}
     visitor.http.cookies.clear()
     bearer = {"authorization": f"Bearer {kept}"}
     within(2, lambda: visitor.get("/api/v1/roles", accept="application/json", **bearer).status_code == 401)
@@ -109,26 +120,47 @@ def test_a_second_provider_cannot_become_a_user_of_the_first(site: Site, visit: 
     answer = visit().log_in("lab", "ada")
     assert answer.status_code == 403
     assert "somebody else already" in answer.text
+    check_refused(site, answer, "users/ada", "provider lab: id is taken")
 
 
-def test_nobody_becomes_the_administrator(visitor: Visitor) -> None:
+def test_nobody_becomes_the_administrator(site: Site, visitor: Visitor) -> None:
     answer = visitor.log_in("corp", "admin")
     assert answer.status_code == 403
     assert not visitor.cookie("kea_session")
+    check_refused(site, answer, "users/admin", "provider corp: reserved name")
+
+
+def test_a_user_who_is_disabled_is_not_let_in_by_a_provider(site: Site, visit: Callable[[], Visitor]) -> None:
+    site.corp.put("zoe", groups=[])
+    visit().log_in("corp", "zoe")
+    with site.platform.client() as admin:
+        admin.patch("/api/v1/users/zoe?update_mask=disabled", json={"disabled": True}).raise_for_status()
+    answer = visit().log_in("corp", "zoe")
+    assert answer.status_code == 403
+    check_refused(site, answer, "users/zoe", "provider corp: user is disabled")
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"state": "another"}, {"iss": "http://127.0.0.1:1"}, {"iss": None}, {"code": "another"}, {"code": None}],
-    ids=lambda changes: "-".join(f"{key}:{bool(value)}" for key, value in changes.items()),
+    ("changes", "rule"),
+    [
+        ({"state": "another"}, "state"),
+        ({"iss": "http://127.0.0.1:1"}, "issuer"),
+        ({"iss": None}, "issuer"),
+        ({"code": "another"}, "code"),
+        ({"code": None}, "code"),
+    ],
+    ids=lambda given: (
+        given if isinstance(given, str) else "-".join(f"{key}:{bool(value)}" for key, value in given.items())
+    ),
 )
 def test_an_answer_that_was_changed_logs_nobody_in(
-    site: Site, visitor: Visitor, changes: dict[str, str | None]
+    site: Site, visitor: Visitor, changes: dict[str, str | None], rule: str
 ) -> None:
     stopped = visitor.follow(visitor.get("/login/corp?return_to=/docs"), user="ada", until="/login/corp/callback")
     answer = visitor.get(changed_query(stopped.extensions["place"], **changes))
     assert answer.status_code == 403
     assert not visitor.cookie("kea_session")
+    check_refused(site, answer, "", f"provider corp: {rule}")
 
 
 def test_an_answer_is_taken_once_and_in_the_browser_that_asked(site: Site, visit: Callable[[], Visitor]) -> None:
@@ -158,6 +190,7 @@ def test_another_nonce_logs_nobody_in(site: Site, visitor: Visitor) -> None:
     refused = visitor.get(stopped.extensions["place"])
     assert refused.status_code == 403
     assert "old" in refused.text
+    check_refused(site, refused, "", "provider corp: nonce")
 
 
 @pytest.mark.parametrize(

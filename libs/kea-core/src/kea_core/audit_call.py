@@ -36,6 +36,8 @@ class AuditCall:
     """The permission that the method asks for; empty: none."""
     resource: str = ""
     """What the request is about, by its fields."""
+    rule: str = ""
+    """What is decided by, where that is no binding: how somebody has logged in."""
     told: int = 0
     """How many events of it are written for good."""
 
@@ -67,7 +69,7 @@ def current_call() -> AuditCall | None:
 
 
 def begin_call(call: AuditCall) -> None:
-    """Makes `call` the one that runs; only the audit interceptor does this."""
+    """Makes `call` the one that runs; only what stands around calls does this."""
     _call.set(call)
 
 
@@ -122,7 +124,7 @@ def event_of(call: AuditCall, decision: str, outcome: str, *, resource: str | No
         names.ACTION: call.action or action_of(call.method),
         names.RESOURCE: resource if resource is not None else call.resource or grant.resource,
         names.DECISION: decision,
-        names.RULE: grant.rule,
+        names.RULE: call.rule or grant.rule,
         names.OUTCOME: outcome,
         names.REQUEST_ID: call.request_id,
         names.SOURCE_ADDRESS: call.address,

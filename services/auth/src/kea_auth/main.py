@@ -97,18 +97,26 @@ async def run(
         await keys.upkeep()
         authority.use_keys(await keys.jwks())
         await own.catch_up()
+        opened = open_audit(settings.audit, metrics, tls=tls, outbox=outbox, sessions=sessions)
+        audit = await stack.enter_async_context(opened)
         opened_login = open_login(
-            settings.login, storage, keys, tokens, authority, drain=settings.drain, tls=tls, clock=clock
+            settings.login,
+            storage,
+            keys,
+            tokens,
+            authority,
+            drain=settings.drain,
+            tls=tls,
+            tell=audit.tell,
+            clock=clock,
         )
         login = await stack.enter_async_context(opened_login)
         services = [
             _user_service(login.users, clock),
             *_token_services(keys, tokens, revocations),
             *_policy_services(keys, storage, policy, authority, clock),
+            audit.service,
         ]
-        opened = open_audit(settings.audit, metrics, tls=tls, outbox=outbox, sessions=sessions)
-        audit = await stack.enter_async_context(opened)
-        services.append(audit.service)
         server = await stack.enter_async_context(
             serve(
                 settings.address,

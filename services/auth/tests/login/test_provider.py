@@ -31,6 +31,7 @@ def test_the_secret_comes_from_its_file_and_is_not_shown(tmp_path: Path) -> None
     [
         {"id": "local"},
         {"id": "end"},
+        {"id": "renew"},
         {"id": "A/B"},
         {"issuer": "http://id.example.org"},
         {"issuer": "ftp://id.example.org"},

@@ -1,45 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
-from kea.auth.v1 import user_pb2, user_service_pb2, user_service_pb2_grpc
+from kea.auth.v1 import user_pb2, user_service_pb2
 from kea_auth.login.settings import LoginSettings
-
-PASSWORD = "correct horse battery"
-ORIGIN = {"origin": "http://kea"}
-
-
-@asynccontextmanager
-async def web(auth: Any) -> AsyncGenerator[httpx.AsyncClient, None]:
-    transport = httpx.AsyncHTTPTransport(uds=auth.settings.login.http_address.removeprefix("unix:"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://kea", headers=ORIGIN) as client:
-        yield client
-
-
-def with_login(directory: Path, **changes: Any) -> dict[str, Any]:
-    return {"login": LoginSettings(http_address=f"unix:{directory}/login.sock", **changes)}
-
-
-def users(auth: Any) -> Any:
-    return user_service_pb2_grpc.UserServiceStub(auth.channel)
-
-
-async def make(auth: Any, user: str, *groups: str, metadata: Any = None, **fields: Any) -> user_pb2.User:
-    request = user_service_pb2.CreateUserRequest(
-        user_id=user, user=user_pb2.User(password=PASSWORD, groups=groups), **fields
-    )
-    return await users(auth).CreateUser(request, metadata=metadata or auth.as_admin())
-
-
-async def log_in(client: httpx.AsyncClient, user: str, password: str = PASSWORD) -> httpx.Response:
-    return await client.post("/login/local?return_to=/docs", data={"user": user, "password": password})
+from login_client import PASSWORD, log_in, make, users, web, with_login
 
 
 async def test_a_user_is_made_read_listed_changed_and_deleted(start_auth: Any, socket_directory: Path) -> None:
@@ -146,7 +115,7 @@ async def test_cookies_are_for_this_host_alone_where_it_is_https(start_auth: Any
     async with start_auth(**settings) as auth, web(auth) as client:
         await make(auth, "ada")
         answer = await log_in(client, "ada")
-        access, refresh = answer.headers.get_list("set-cookie")
+        access, refresh, _ = answer.headers.get_list("set-cookie")
         for cookie in (access, refresh):
             assert {"HttpOnly", "Secure", "SameSite=lax"} <= set(cookie.split("; "))
         assert access.startswith("__Host-kea_session=")
@@ -159,7 +128,7 @@ async def test_cookies_are_for_this_host_alone_where_it_is_https(start_auth: Any
 async def test_forms_of_other_sites_are_refused(start_auth: Any, socket_directory: Path, origin: str) -> None:
     async with start_auth(**with_login(socket_directory)) as auth, web(auth) as client:
         headers = {"origin": origin}
-        for path in ("/login/local", "/login/end"):
+        for path in ("/login/local", "/login/end", "/login/renew"):
             assert (await client.post(path, data={"user": "ada"}, headers=headers)).status_code == 403
 
 

@@ -19,15 +19,19 @@ from kea_auth.login.device import INTERVAL_SECONDS, LIFE, shown
 from kea_auth.login.device_pages import DevicePages
 from kea_auth.login.devices import Devices
 from kea_auth.login.errors import LoginRefused, TryLater
+from kea_auth.login.login_call import APPROVE_DEVICE, CREATE_DEVICE, CREATE_SESSION, CREATE_TOKEN, DELETE_SESSION
+from kea_auth.login.login_trail import Handler, LoginTrail
 from kea_auth.login.metadata import server_metadata
 from kea_auth.login.oauth import OAuthError, invalid_request, required
 from kea_auth.login.sessions import Sessions
 from kea_auth.login.token_endpoint import TokenEndpoint, public_client
-from kea_auth.login.web import address_of, base_url, json_answer, oauth_failure, page, read_form
+from kea_auth.login.web import address_of, base_url, json_answer, oauth_failure, page, problem_answer, read_form
 
 Jwks = Callable[[], Awaitable[str]]
 API = ("/oauth/", "/.well-known/")
 """Paths for programs, which get errors as JSON."""
+RENEW = "/login/renew"
+"""For scripts of our pages."""
 
 
 class OAuthEndpoints:
@@ -93,20 +97,25 @@ class OAuthEndpoints:
         return json_answer(server_metadata(base_url(request, self._public_url)))
 
 
-def build_app(login: BrowserLogin, devices: DevicePages, oauth: OAuthEndpoints) -> Starlette:
+def build_app(login: BrowserLogin, devices: DevicePages, oauth: OAuthEndpoints, trail: LoginTrail) -> Starlette:
     """Returns the application."""
+
+    def audited(verb: str, path: str, handler: Handler, action: str) -> Route:
+        return Route(path, trail.around(handler, f"{verb} {path}", action), methods=[verb])
+
     routes: list[BaseRoute] = [
-        Route("/login", login.choose, methods=["GET"]),
-        Route("/login/local", login.with_password, methods=["POST"]),
-        Route("/login/end", login.end, methods=["POST"]),
+        audited("GET", "/login", login.choose, CREATE_TOKEN),
+        audited("POST", "/login/local", login.with_password, CREATE_SESSION),
+        audited("POST", RENEW, login.renew, CREATE_TOKEN),
+        audited("POST", "/login/end", login.end, DELETE_SESSION),
         Route("/login/{provider}", login.begin, methods=["GET"]),
-        Route("/login/{provider}/callback", login.callback, methods=["GET"]),
+        audited("GET", "/login/{provider}/callback", login.callback, CREATE_SESSION),
         Route("/logout", login.logout_page, methods=["GET", "POST"]),
         Route("/device", devices.show, methods=["GET"]),
-        Route("/device", devices.answer, methods=["POST"]),
-        Route("/oauth/token", oauth.token, methods=["POST"]),
-        Route("/oauth/device_authorization", oauth.device_authorization, methods=["POST"]),
-        Route("/oauth/revoke", oauth.revoke, methods=["POST"]),
+        audited("POST", "/device", devices.answer, APPROVE_DEVICE),
+        audited("POST", "/oauth/token", oauth.token, CREATE_TOKEN),
+        audited("POST", "/oauth/device_authorization", oauth.device_authorization, CREATE_DEVICE),
+        audited("POST", "/oauth/revoke", oauth.revoke, DELETE_SESSION),
         Route("/oauth/jwks", oauth.jwks, methods=["GET"]),
         Route("/.well-known/openid-configuration", oauth.metadata, methods=["GET"]),
         Route("/.well-known/oauth-authorization-server", oauth.metadata, methods=["GET"]),
@@ -129,6 +138,9 @@ def _is_api(request: Request) -> bool:
 def _failure(request: Request, status: HTTPStatus, error: str, text: str, retry_seconds: int = 0) -> Response:
     if _is_api(request):
         return oauth_failure(OAuthError(error, text, status, retry_seconds))
+    if request.url.path == RENEW:
+        headers = {"retry_after": str(retry_seconds)} if retry_seconds else {}
+        return problem_answer(status, error.upper(), text, **headers)
     response = page("message.html", status, title=status.phrase, text=text, place="/login", link="Log in")
     if retry_seconds:
         response.headers["retry-after"] = str(retry_seconds)

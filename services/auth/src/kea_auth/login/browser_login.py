@@ -16,6 +16,7 @@ from kea_auth.login.cookies import Cookies, fits
 from kea_auth.login.devices import Devices
 from kea_auth.login.errors import LoginRefused, TryLater
 from kea_auth.login.flow import Flow, Flows, new_flow
+from kea_auth.login.login_call import known_as, refused, shown_by
 from kea_auth.login.passwords import TooManyWaiting
 from kea_auth.login.provider import LOGIN
 from kea_auth.login.providers import Providers
@@ -25,7 +26,17 @@ from kea_auth.login.session import BROWSER, Session
 from kea_auth.login.sessions import Issued, Sessions
 from kea_auth.login.user import User
 from kea_auth.login.users import Users
-from kea_auth.login.web import address_of, base_url, check_same_origin, leave, page, read_form, redirect
+from kea_auth.login.web import (
+    address_of,
+    base_url,
+    check_same_origin,
+    json_answer,
+    leave,
+    page,
+    problem_answer,
+    read_form,
+    redirect,
+)
 
 
 class BrowserLogin:
@@ -80,14 +91,35 @@ class BrowserLogin:
             try:
                 return self._logged_in(await self._sessions.refresh(text, BROWSER), back)
             except LoginRefused as error:
+                refused(error)
                 problem = str(error)
         response = self._ways(back, problem)
         if text:
             self._cookies.drop_session(response)
         return response
 
+    async def renew(self, request: Request) -> Response:
+        """Gives a page's script fresh cookies, where the session that the browser has still lives."""
+        check_same_origin(request)
+        text = self._cookies.refresh_token(request)
+        try:
+            issued = await self._sessions.refresh(text, BROWSER)
+            _check_fits(issued)
+        except LoginRefused as error:
+            if text:  # who has none has tried nothing
+                refused(error)
+            challenge = 'Bearer realm="kea"'
+            gone = problem_answer(HTTPStatus.UNAUTHORIZED, "SESSION_ENDED", str(error), www_authenticate=challenge)
+            self._cookies.drop_session(gone)
+            return gone
+        left = int((issued.expire_time - self._clock()).total_seconds())
+        response = json_answer({"subject": issued.subject, "expires_in": left})
+        self._cookies.set_session(response, issued, self._clock())
+        return response
+
     async def with_password(self, request: Request) -> Response:
         """Logs a user with a password in."""
+        shown_by("password")
         check_same_origin(request)
         back, form = asked_return(request.url.query), await read_form(request)
         user = form.get("user", "").strip()[:127]
@@ -98,6 +130,7 @@ class BrowserLogin:
         try:
             found = await self._users.with_password(user, form.get("password", ""))
         except LoginRefused as error:
+            refused(error)
             return self._ways(back, str(error), user, HTTPStatus.FORBIDDEN)
         except TooManyWaiting as error:
             problem = "too many people log in at this moment"
@@ -123,11 +156,12 @@ class BrowserLogin:
     async def callback(self, request: Request) -> Response:
         """Takes a browser back from a provider."""
         party, answer = self._party(request), dict(request.query_params)
+        shown_by(f"provider {party.provider.id}")
         state = answer.get("state", "")
         flow = await self._flows.read(self._cookies.flow(request, state))
         if flow is None or flow.provider != party.provider.id:
             problem = "this login was not begun in this browser, or too long ago"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "state")
         try:
             renewed = await party.redeem(flow, answer)
             user = await self._users.with_identity(renewed.identity)
@@ -141,6 +175,7 @@ class BrowserLogin:
                 begun = await self._sessions.begin(user, flow.provider, BROWSER, renewed.grant)
                 response = self._logged_in(begun, flow.return_to)
         except LoginRefused as error:
+            refused(error)
             response = self._ways(flow.return_to, str(error), status=HTTPStatus.FORBIDDEN)
         self._cookies.drop_flow(response, flow.state)  # an answer is taken once
         return response
@@ -171,9 +206,12 @@ class BrowserLogin:
         if scheme.lower() != "bearer":
             return None
         try:
-            return self._authority.admit(token.strip())
+            caller = self._authority.admit(token.strip())
         except KeaError:
             return None
+        known_as(caller)
+        shown_by("access token")
+        return caller
 
     async def _farewell(self, session: Session | None, back: str) -> Response:
         party = self._providers.get(session.provider) if session is not None else None
@@ -186,13 +224,11 @@ class BrowserLogin:
         party = self._providers.get(request.path_params["provider"])
         if party is None or not party.provider.may(LOGIN):
             problem = "there is no such way to log in"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "no such provider")
         return party
 
     def _logged_in(self, issued: Issued, back: str) -> Response:
-        if not fits(issued.access_token):
-            problem = "your groups do not fit into a browser's cookie; an administrator can set groups_pattern"
-            raise LoginRefused(problem)
+        _check_fits(issued)
         response = redirect(safe_return(back))
         self._cookies.set_session(response, issued, self._clock())
         return response
@@ -208,7 +244,13 @@ def device_done() -> Response:
     return page("message.html", title="Done", text=text, place="/docs", link="Models")
 
 
+def _check_fits(issued: Issued) -> None:
+    if not fits(issued.access_token):
+        problem = "your groups do not fit into a browser's cookie; an administrator can set groups_pattern"
+        raise LoginRefused(problem, "too many groups")
+
+
 def _check_same(user: User, flow: Flow) -> None:
     if user.id != flow.user:
         problem = f"you have logged in as {user.name}, and said yes as users/{flow.user}"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "another user")

@@ -1,4 +1,7 @@
-"""The cookies of a browser's session. Envoy turns the first into a bearer token; the second is for `/login` only."""
+"""The cookies of a browser's session. Envoy turns the first into a bearer token; the second is for `/login` only.
+
+Scripts can read neither. A third tells them that there is a session, and until when the first is good.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from starlette.responses import Response
 from kea_auth.login.sessions import Issued
 
 ACCESS, REFRESH, FLOW = "kea_session", "kea_refresh", "kea_flow_"
+EXPIRES = "kea_session_expires"
+"""Cookie that scripts can read: when the access token expires, in seconds since 1970. It lasts as the session does."""
 LOGIN_PATH = "/login"
 FLOW_SECONDS = 600
 MAX_COOKIE = 4096
@@ -42,14 +47,17 @@ class Cookies:
         """Gives a browser its session's tokens."""
         left = int((issued.expire_time - now).total_seconds())
         self._set(response, self.access, issued.access_token, "/", left)
+        session_left = int((issued.session_expire_time - now).total_seconds())
         if issued.refresh_token:
-            left = int((issued.session_expire_time - now).total_seconds())
-            self._set(response, self.refresh, issued.refresh_token, LOGIN_PATH, left)
+            self._set(response, self.refresh, issued.refresh_token, LOGIN_PATH, session_left)
+        expires = str(int(issued.expire_time.timestamp()))
+        self._set(response, EXPIRES, expires, "/", session_left, readable=True)
 
     def drop_session(self, response: Response) -> None:
         """Takes them back."""
         self._set(response, self.access, "", "/", 0)
         self._set(response, self.refresh, "", LOGIN_PATH, 0)
+        self._set(response, EXPIRES, "", "/", 0, readable=True)
 
     def set_flow(self, response: Response, state: str, value: str) -> None:
         """Remembers in a browser what it is about to be asked at an identity provider; one cookie for each tab."""
@@ -67,9 +75,17 @@ class Cookies:
         """Returns a browser's refresh token; empty where it has none."""
         return request.cookies.get(self.refresh, "")
 
-    def _set(self, response: Response, name: str, value: str, path: str, seconds: int) -> None:
+    def _set(
+        self, response: Response, name: str, value: str, path: str, seconds: int, *, readable: bool = False
+    ) -> None:
         response.set_cookie(
-            name, value, max_age=max(0, seconds), path=path, secure=self._secure, httponly=True, samesite="lax"
+            name,
+            value,
+            max_age=max(0, seconds),
+            path=path,
+            secure=self._secure,
+            httponly=not readable,
+            samesite="lax",
         )
 
 

@@ -15,6 +15,7 @@ from kea_auth.login.device import DeviceGrant, shown, typed
 from kea_auth.login.devices import Devices
 from kea_auth.login.errors import LoginRefused, TryLater
 from kea_auth.login.flow import new_flow
+from kea_auth.login.login_call import DENY_DEVICE, doing, refused
 from kea_auth.login.ports import LoginStorage
 from kea_auth.login.web import check_same_origin, page, read_form, redirect
 
@@ -51,6 +52,8 @@ class DevicePages:
             return redirect("/login?return_to=/device")
         form = await read_form(request)
         code, user = typed(form.get("user_code", "")), caller.subject.removeprefix("users/")
+        if form.get("answer") != "yes":
+            doing(DENY_DEVICE)
         try:
             await self._waiting(caller, code)
             if form.get("answer") != "yes":
@@ -62,6 +65,7 @@ class DevicePages:
                 return await self._login.depart(new_flow(provider, "/device", code, user), form=True)
             await self._devices.answer(code, user, allowed=True)
         except LoginRefused as error:
+            refused(error)
             return self._page(caller, problem=str(error), status=HTTPStatus.NOT_FOUND)
         return device_done()
 
@@ -82,7 +86,7 @@ class DevicePages:
             session = await transaction.sessions.get(caller.session) if caller.session else None
         if session is None or f"users/{session.user}" != caller.subject or caller.scopes:
             problem = "only who has logged in in a browser can say yes"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "no session")
         return session.provider
 
     @staticmethod

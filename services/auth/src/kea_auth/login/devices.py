@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kea_core.audit_call import changed
 from kea_core.clock import Clock
 
-from kea_auth.login.device import MAX_GRANTS, DeviceGrant, DeviceState, Poll, new_device
+from kea_auth.login.device import MAX_GRANTS, DeviceGrant, DeviceState, Poll, grant_name, new_device
 from kea_auth.login.errors import LoginRefused, TryLater
 from kea_auth.login.grant import NO_GRANT, ProviderGrant, grant_from_json
+from kea_auth.login.login_call import APPROVE_DEVICE, DENY_DEVICE, doing, known, shown_by
 from kea_auth.login.ports import LoginStorage
 from kea_auth.login.session import digest
 from kea_auth.login.sessions import Issued, Sessions
@@ -62,6 +64,8 @@ class Devices:
             state = DeviceState.APPROVED if allowed else DeviceState.DENIED
             answered = replace(waiting, state=state, user=user, provider=provider, grant=grant.to_json())
             await transaction.devices.save(answered)
+            doing(APPROVE_DEVICE if allowed else DENY_DEVICE)
+            changed(grant_name(waiting))
 
     async def poll(self, code: str, client: str) -> Issued | Poll:
         """Returns the tokens where somebody has said yes, once; else what to tell the program."""
@@ -69,6 +73,7 @@ class Devices:
             grant = await transaction.devices.get(digest(code))
             if grant is None or grant.client != client:
                 return Poll.EXPIRED
+            shown_by(grant_name(grant))
             told, after = grant.poll(self._clock())
             if told is not Poll.READY:
                 if told is not Poll.PENDING and told is not Poll.SLOW_DOWN:
@@ -78,6 +83,8 @@ class Devices:
                 return told
             await transaction.devices.remove(grant.device_hash)
             user = await transaction.users.get(grant.user)
+            if user is not None:
+                known(user.name, account=user.uid)
             if user is None or user.disabled:
                 return Poll.DENIED
             session, token = await self._sessions.begin_within(
@@ -87,5 +94,5 @@ class Devices:
 
     def _waiting(self, grant: DeviceGrant | None) -> DeviceGrant:
         if grant is None or grant.state is not DeviceState.PENDING or grant.expire_time <= self._clock():
-            raise LoginRefused(GONE)
+            raise LoginRefused(GONE, "no such code")
         return grant

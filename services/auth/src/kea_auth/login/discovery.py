@@ -86,7 +86,7 @@ class Discovery:
             )
         except (jwt.InvalidTokenError, jwt.PyJWKError, jwt.InvalidKeyError, ValueError) as error:
             problem = f"a token of {self._provider.title} is not good: {error}"
-            raise LoginRefused(problem) from error
+            raise LoginRefused(problem, "token") from error
 
     async def _fetch_metadata(self) -> dict[str, Any]:
         url = self._provider.issuer.rstrip("/") + "/.well-known/openid-configuration"

@@ -52,7 +52,16 @@ class UserFederated(InvalidArgument):
 
 
 class LoginRefused(Exception):
-    """Somebody cannot log in; the message is for them."""
+    """Somebody cannot log in.
+
+    Args:
+        problem: why, for them.
+        rule: why, for the audit log: words of ours, never of theirs.
+    """
+
+    def __init__(self, problem: str, rule: str = "") -> None:
+        super().__init__(problem)
+        self.rule = rule
 
 
 class TryLater(Exception):

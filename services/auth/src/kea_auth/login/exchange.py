@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,23 +9,16 @@ import jwt
 
 from kea_auth.login.errors import LoginRefused
 from kea_auth.login.identity import identity_of
+from kea_auth.login.login_call import known, shown_by
 from kea_auth.login.oauth import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, JWT_TYPE, invalid_request, required
 from kea_auth.login.ports import LoginStorage
 from kea_auth.login.provider import EXCHANGE, Provider
 from kea_auth.login.providers import Providers
 from kea_auth.login.relying_party import RelyingParty
-from kea_auth.login.sessions import Sessions
+from kea_auth.login.sessions import AccessToken, Sessions
 from kea_auth.login.users import Users
 
 MAX_TOKEN = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Exchanged:
-    """A token that was just made."""
-
-    access_token: str = field(repr=False)
-    expire_time: datetime
 
 
 class Exchange:
@@ -38,7 +30,7 @@ class Exchange:
         self._users = users
         self._sessions = sessions
 
-    async def exchange(self, form: dict[str, str]) -> Exchanged:
+    async def exchange(self, form: dict[str, str]) -> AccessToken:
         """Returns a token that does not outlive the one it is made of.
 
         Raises:
@@ -57,6 +49,7 @@ class Exchange:
             raise invalid_request(problem)
         try:
             party = self._trusted(_issuer(subject_token))
+            shown_by(f"token of {party.provider.id}")
             claims = await party.discovery.verify(subject_token, party.provider.audiences)
             return await self._of(party.provider, claims)
         except LoginRefused as error:
@@ -66,24 +59,26 @@ class Exchange:
         party = self._providers.by_issuer(issuer)
         if party is None or not party.provider.may(EXCHANGE):
             problem = "subject_token is of an issuer that is not trusted for this"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "issuer is not trusted")
         return party
 
-    async def _of(self, provider: Provider, claims: dict[str, Any]) -> Exchanged:
+    async def _of(self, provider: Provider, claims: dict[str, Any]) -> AccessToken:
         latest = datetime.fromtimestamp(float(claims["exp"]), UTC)
         account = provider.service_accounts.get(str(claims["sub"]))
         if account is not None:
+            known(f"serviceAccounts/{account}")
             async with self._storage.reading() as transaction:
                 present = await transaction.accounts.get(account)
             if present is None or present.disabled:
                 problem = f"serviceAccounts/{account} is not there, or disabled"
-                raise LoginRefused(problem)
-            return Exchanged(*await self._sessions.access_token(present.name, present.uid, (), latest=latest))
+                raise LoginRefused(problem, "not there, or disabled")
+            known(present.name, account=present.uid)
+            return await self._sessions.access_token(present.name, present.uid, (), latest=latest)
         if not provider.exchange_users:
             problem = f"no service account is exchanged for subject {str(claims['sub'])[:255]!r}"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "subject is not trusted")
         user = await self._users.with_identity(identity_of(provider, claims))
-        return Exchanged(*await self._sessions.access_token(user.name, user.uid, user.groups, latest=latest))
+        return await self._sessions.access_token(user.name, user.uid, user.groups, latest=latest)
 
 
 def _issuer(token: str) -> str:

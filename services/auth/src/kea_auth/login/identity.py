@@ -36,16 +36,16 @@ def identity_of(provider: Provider, claims: Mapping[str, Any]) -> Identity:
     subject = _text(claims, "sub")
     if not subject or len(subject) > MAX_SUBJECT:
         problem = f"{provider.title} does not say who you are"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "claims")
     name = _text(claims, provider.user_claim)
     if not name:
         problem = f"{provider.title} does not say your {provider.user_claim}"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "claims")
     # Whoever may write any address into their profile would be whoever they like.
     is_address = provider.user_claim == "email" or (provider.user_claim != "sub" and "@" in name)
     if is_address and claims.get("email_verified") is not True:
         problem = f"{provider.title} has not verified your e-mail address"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "address not verified")
     email = _text(claims, "email") if claims.get("email_verified") is True else ""
     return Identity(provider.issuer, subject, provider.user_prefix + name, email[:254], groups_of(provider, claims))
 
@@ -68,7 +68,7 @@ def groups_of(provider: Provider, claims: Mapping[str, Any]) -> tuple[str, ...]:
     }
     if sum(len(group) + 3 for group in groups) > MAX_GROUPS_LENGTH:
         problem = f"you are in more groups than fit into a token; groups_pattern of {provider.id} can leave some out"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "too many groups")
     return tuple(sorted(groups))
 
 

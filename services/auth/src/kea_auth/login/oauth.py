@@ -11,6 +11,7 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 GRANT_TYPES = (CLIENT_CREDENTIALS, REFRESH_TOKEN, DEVICE_CODE, TOKEN_EXCHANGE)
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
 ID_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a type's name
+UNAVAILABLE = "temporarily_unavailable"
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
 
 
@@ -61,7 +62,7 @@ def invalid_scope(description: str) -> OAuthError:
 
 def unavailable(description: str) -> OAuthError:
     """Returns the error of what may succeed later."""
-    return OAuthError("temporarily_unavailable", description, HTTPStatus.SERVICE_UNAVAILABLE, 1)
+    return OAuthError(UNAVAILABLE, description, HTTPStatus.SERVICE_UNAVAILABLE, 1)
 
 
 def poll_error(error: str, description: str) -> OAuthError:

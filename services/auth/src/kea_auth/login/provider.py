@@ -18,7 +18,7 @@ from kea_core.settings import Secret, SettingsError
 from kea_auth.login.settings import check_url
 
 ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-RESERVED = ("end", "local")
+RESERVED = ("end", "local", "renew")
 """Paths under `/login` that are no provider's."""
 LOGIN, EXCHANGE = "login", "exchange"
 GROUP = re.compile(r"[!-~]([ -~]{0,198}[!-~])?")

@@ -72,12 +72,13 @@ class RelyingParty:
         told = answer.get("iss")
         # RFC 9207: else one provider's answer could be passed off as another's.
         if told is not None or metadata.get("authorization_response_iss_parameter_supported") is True:
-            self._check(told == self.provider.issuer, "the answer is another provider's")
-        self._check(hmac.compare_digest(answer.get("state", "").encode(), flow.state.encode()), "the answer is old")
+            self._check(told == self.provider.issuer, "the answer is another provider's", "issuer")
+        state = answer.get("state", "")
+        self._check(hmac.compare_digest(state.encode(), flow.state.encode()), "the answer is old", "state")
         if "error" in answer:
             problem = f"{self.provider.title} says {answer['error'][:100]!r}"
-            raise LoginRefused(problem)
-        self._check(bool(answer.get("code")), "the answer has no code")
+            raise LoginRefused(problem, "said no")
+        self._check(bool(answer.get("code")), "the answer has no code", "code")
         form = {
             "grant_type": "authorization_code",
             "code": answer["code"],
@@ -88,10 +89,11 @@ class RelyingParty:
             tokens = await self._token(metadata, form)
         except ProviderRefused as error:
             problem = f"{self.provider.title} does not take the answer: {error.error}"
-            raise LoginRefused(problem) from error
+            raise LoginRefused(problem, "code") from error
         id_token = _text(tokens, "id_token")
         claims = await self._verified(id_token)
-        self._check(hmac.compare_digest(_text(claims, "nonce").encode(), flow.nonce.encode()), "the answer is old")
+        nonce = _text(claims, "nonce")
+        self._check(hmac.compare_digest(nonce.encode(), flow.nonce.encode()), "the answer is old", "nonce")
         return await self._known(claims, tokens, metadata, ProviderGrant(id_token=id_token))
 
     async def renew(self, grant: ProviderGrant) -> Renewed:
@@ -137,7 +139,7 @@ class RelyingParty:
         if not wanted <= claims.keys() and metadata.get("userinfo_endpoint") and access:
             told = await self._userinfo(metadata, access)
             # OpenID Connect Core, section 5.3.2: another's must not be taken.
-            self._check("sub" not in claims or told.get("sub") == claims["sub"], "it tells of somebody else")
+            self._check("sub" not in claims or told.get("sub") == claims["sub"], "it tells of somebody else", "subject")
             claims = {**told, **claims}
         grant = ProviderGrant(
             refresh_token=_text(tokens, "refresh_token") or before.refresh_token,
@@ -151,14 +153,14 @@ class RelyingParty:
         audience = claims.get("aud")
         several = isinstance(audience, list) and len(cast("list[Any]", audience)) > 1
         presenter = claims.get("azp", "" if several else self.provider.client_id)
-        self._check(presenter == self.provider.client_id, "the token is for another")
+        self._check(presenter == self.provider.client_id, "the token is for another", "audience")
         return claims
 
     async def _userinfo(self, metadata: Mapping[str, Any], access_token: str) -> dict[str, Any]:
         found = await self._fetcher.get(self._endpoint(metadata, "userinfo_endpoint"), access_token)
         if not isinstance(found, dict):
             problem = f"{self.provider.title} tells nothing of who you are"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "claims")
         return cast("dict[str, Any]", found)
 
     async def _token(self, metadata: Mapping[str, Any], form: dict[str, str]) -> dict[str, Any]:
@@ -179,10 +181,10 @@ class RelyingParty:
             raise TryLater(problem)
         return url
 
-    def _check(self, good: bool, problem: str) -> None:  # noqa: FBT001 - what is checked comes first
+    def _check(self, good: bool, problem: str, rule: str) -> None:  # noqa: FBT001 - what is checked comes first
         if not good:
             text = f"{self.provider.title}: {problem}; log in again"
-            raise LoginRefused(text)
+            raise LoginRefused(text, rule)
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -9,10 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from kea_core.audit_trail import Tell
 from kea_core.authority import Authority
+from kea_core.background import repeat
 from kea_core.clock import Clock
 from kea_core.http_server import serve_http
 from kea_core.settings import DrainSettings
+from kea_core.task_scope import TaskScope
 from kea_core.tls import Tls
 
 from kea_auth.domain.signing_keys import SigningKeys
@@ -25,10 +28,12 @@ from kea_auth.login.device_pages import DevicePages
 from kea_auth.login.devices import Devices
 from kea_auth.login.exchange import Exchange
 from kea_auth.login.flow import Flows
+from kea_auth.login.login_trail import UPKEEP_SECONDS, LoginTrail
 from kea_auth.login.passwords import Argon2Hasher
 from kea_auth.login.ports import LoginStorage
 from kea_auth.login.provider import read_providers
 from kea_auth.login.providers import open_providers
+from kea_auth.login.refusals import Refusals
 from kea_auth.login.sessions import Sessions
 from kea_auth.login.settings import LoginSettings
 from kea_auth.login.token_endpoint import TokenEndpoint
@@ -56,9 +61,10 @@ async def open_login(
     *,
     drain: DrainSettings,
     tls: Tls | None,
+    tell: Tell | None,
     clock: Clock,
 ) -> AsyncGenerator[Login, None]:
-    """Serves logging in, where settings say so, until the end of the block.
+    """Serves logging in, where settings say so, until the end of the block; `tell` takes what the audit log is told.
 
     Raises:
         SettingsError: the file of providers is wrong.
@@ -97,8 +103,11 @@ async def open_login(
         exchange = Exchange(storage, providers, users, sessions)
         endpoint = TokenEndpoint(sessions, devices, exchange, tokens, authority, access_ttl=access_ttl, clock=clock)
         oauth = OAuthEndpoints(endpoint, devices, sessions, keys.jwks, of_addresses, public_url=public_url)
-        app = build_app(login, DevicePages(storage, devices, login, of_users), oauth)
+        trail = LoginTrail(tell, Refusals(time.monotonic))
+        app = build_app(login, DevicePages(storage, devices, login, of_users), oauth, trail)
         if settings.http_address:
             serving = serve_http(app, settings.http_address, drain.grace_seconds, name="login", tls=tls)
             await stack.enter_async_context(serving)
+            tasks = await stack.enter_async_context(TaskScope())
+            tasks.create_task(repeat("refusals of logins", UPKEEP_SECONDS, trail.upkeep), name="refusals of logins")
         yield Login(users, sessions)

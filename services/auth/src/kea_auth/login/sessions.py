@@ -18,6 +18,7 @@ from kea_auth.domain.ports import Signer
 from kea_auth.domain.revocation import Revocation
 from kea_auth.login.errors import LoginRefused
 from kea_auth.login.grant import NO_GRANT, ProviderGrant
+from kea_auth.login.login_call import known, made_token, shown_by
 from kea_auth.login.ports import GrantEnded, LoginStorage, LoginTransaction, Renewal, Renewed
 from kea_auth.login.session import (
     LONGEST_ACCESS_TTL,
@@ -36,6 +37,15 @@ log = logging.getLogger(__name__)
 MAX_OF_USER = 50
 """Sessions of one user; with one more the oldest ends."""
 ENDED = "the session has ended; log in again"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token that was just made."""
+
+    id: str
+    text: str = field(repr=False)
+    expire_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +95,12 @@ class Sessions:
     ) -> tuple[Session, RefreshToken]:
         """Begins a session within a transaction; `issued` gives its first tokens after that."""
         now = self._clock()
+        known(user.name, account=user.uid)
         session, token = new_session(user.id, provider, client, grant, now, self._session_ttl)
         present = await transaction.sessions.of_user(user.id)
         for old in present[: max(0, len(present) - MAX_OF_USER + 1)]:
             await self._end(transaction, old, user.name)
+        known(user.name, session=session.id)
         await transaction.sessions.add(session)
         told = {"session": session.id, "user": user.id, "provider": provider or "password", "client": client}
         log.info("logged in", extra=told)
@@ -106,9 +118,10 @@ class Sessions:
                 not know them any more. But for the first, the session has ended then.
             TryLater: the provider does not answer; the refresh token stays good.
         """
+        shown_by("refresh token")
         token = parse_refresh_token(text)
         if token is None:
-            raise LoginRefused(ENDED)
+            raise LoginRefused(ENDED, "malformed")
         # One at a time: a provider that sees its own refresh token twice would end the session.
         async with self._refreshing.setdefault(token.session, asyncio.Lock()):
             return await self._refresh(token, client)
@@ -117,10 +130,14 @@ class Sessions:
         async with self._storage.reading() as transaction:
             session = await transaction.sessions.get(token.session)
         verdict = self._verdict(session, token)
-        if session is None or verdict is Verdict.UNKNOWN or session.client != client:
-            raise LoginRefused(ENDED)
+        if session is None or verdict is Verdict.UNKNOWN:
+            raise LoginRefused(ENDED, "no such session")
+        known(f"users/{session.user}", session=session.id)
+        if session.client != client:
+            raise LoginRefused(ENDED, "another client's")
         if verdict is Verdict.REUSED:
             log.warning("refresh token used twice; session ended", extra={"session": session.id})
+            shown_by("refresh token: used twice")
             await self.end(session.id)
             raise LoginRefused(ENDED)
         renewed: Renewed | None = None
@@ -128,6 +145,7 @@ class Sessions:
             try:
                 renewed = await self._renewal.renew(session.provider, session.grant)
             except (GrantEnded, LoginRefused) as error:
+                shown_by(f"refresh token: provider {session.provider} says no")
                 await self.end(session.id)
                 raise LoginRefused(str(error) or ENDED) from error
         return await self._refreshed(token, renewed)
@@ -139,8 +157,11 @@ class Sessions:
             return None
         async with self._storage.reading() as transaction:
             session = await transaction.sessions.get(token.session)
-        good = (Verdict.CURRENT, Verdict.JUST_USED)
-        return session if session is not None and self._verdict(session, token) in good else None
+        if session is None or self._verdict(session, token) not in {Verdict.CURRENT, Verdict.JUST_USED}:
+            return None
+        known(f"users/{session.user}", session=session.id)
+        shown_by("refresh token")
+        return session
 
     async def end(self, session: str) -> None:
         """Ends a session: its refresh token is good for nothing, its access tokens are refused within two seconds."""
@@ -173,8 +194,8 @@ class Sessions:
         session: str = "",
         scopes: Sequence[str] = (),
         latest: datetime | None = None,
-    ) -> tuple[str, datetime]:
-        """Returns an access token, and when it expires: soon, and not after `latest`."""
+    ) -> AccessToken:
+        """Returns an access token that expires soon, and not after `latest`."""
         key = await self._signer.active()
         now = self._clock().replace(microsecond=0)
         expires = now + self._access_ttl if latest is None else min(now + self._access_ttl, latest)
@@ -188,7 +209,7 @@ class Sessions:
             session=session,
             account=account,
         )
-        return claims.sign(key), claims.expire_time
+        return AccessToken(claims.token, claims.sign(key), claims.expire_time)
 
     def _verdict(self, session: Session | None, token: RefreshToken) -> Verdict:
         now = self._clock()
@@ -198,22 +219,25 @@ class Sessions:
 
     async def _refreshed(self, token: RefreshToken, renewed: Renewed | None) -> Issued:
         """Rotates, if still nobody else has."""
-        refused, following = "", None
+        refused, why, following = "", "", None
         async with self._storage.transaction() as transaction:
             session = await transaction.sessions.get(token.session)
             verdict = self._verdict(session, token)
             user = await transaction.users.get(session.user) if session is not None else None
             if session is None or user is None or verdict not in {Verdict.CURRENT, Verdict.JUST_USED}:
-                raise LoginRefused(ENDED)
+                raise LoginRefused(ENDED, "no such session")
+            account = user.uid
             if renewed is not None:
                 try:
                     seen = await self._users.seen(transaction, renewed.identity)
                 except LoginRefused as error:
-                    refused, seen = str(error), user
-                if seen.uid != user.uid:  # the provider answers about another
-                    refused = ENDED
+                    refused, why, seen = str(error), error.rule, user
+                if seen.uid != account:  # the provider answers about another
+                    refused, why = ENDED, "another user"
                 user = seen
+            known(f"users/{session.user}", account=account)
             if user.disabled or refused:
+                shown_by(f"refresh token: {why or 'user is disabled'}")
                 await self._end(transaction, session, user.name)
                 refused = refused or f"{user.name} is disabled"
             elif verdict is Verdict.CURRENT:
@@ -226,10 +250,13 @@ class Sessions:
         return await self._issue(user, session, following)
 
     async def _issue(self, user: User, session: Session, token: RefreshToken | None) -> Issued:
-        access, expires = await self.access_token(
+        access = await self.access_token(
             user.name, user.uid, user.groups, session=session.id, latest=session.expire_time
         )
-        return Issued(user.name, session.id, access, expires, str(token) if token else "", session.expire_time)
+        if token is None:
+            made_token(access.id)  # the session is as it was, so there is no change that tells of this
+        refresh = str(token) if token else ""
+        return Issued(user.name, session.id, access.text, access.expire_time, refresh, session.expire_time)
 
     async def _end(self, transaction: LoginTransaction, session: Session, creator: str) -> None:
         now = self._clock()

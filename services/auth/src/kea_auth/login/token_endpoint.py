@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus
@@ -20,6 +21,7 @@ from kea_auth.login.device import Poll
 from kea_auth.login.devices import Devices
 from kea_auth.login.errors import LoginRefused
 from kea_auth.login.exchange import Exchange
+from kea_auth.login.login_call import CREATE_SESSION, doing, known, known_as, made_token, shown_by
 from kea_auth.login.oauth import invalid_client, invalid_grant, required
 from kea_auth.login.session import CLI
 from kea_auth.login.sessions import Issued, Sessions
@@ -31,6 +33,7 @@ POLLS = {
     Poll.EXPIRED: "the code has expired, or never was one",
 }
 BASIC = "basic "
+ACCOUNT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class TokenEndpoint:
@@ -71,7 +74,8 @@ class TokenEndpoint:
             return await self._client_credentials(form, authorization)
         if kind == oauth.TOKEN_EXCHANGE:
             made = await self._exchange.exchange(form)
-            return self._bearer(made.access_token, made.expire_time) | {"issued_token_type": oauth.ACCESS_TOKEN_TYPE}
+            made_token(made.id)
+            return self._bearer(made.text, made.expire_time) | {"issued_token_type": oauth.ACCESS_TOKEN_TYPE}
         if kind not in {oauth.REFRESH_TOKEN, oauth.DEVICE_CODE}:
             raise oauth.unsupported_grant_type()
         client = public_client(form)
@@ -80,6 +84,7 @@ class TokenEndpoint:
                 return self._issued(await self._sessions.refresh(required(form, "refresh_token"), client))
             except LoginRefused as error:
                 raise invalid_grant(str(error)) from error
+        doing(CREATE_SESSION)
         told = await self._devices.poll(required(form, "device_code"), client)
         if isinstance(told, Poll):
             raise oauth.poll_error(told.value, POLLS[told])
@@ -87,7 +92,10 @@ class TokenEndpoint:
 
     async def _client_credentials(self, form: dict[str, str], authorization: str) -> dict[str, Any]:
         """The client is a service account, its secret an API key: what is made of it is revoked with it."""
+        shown_by("API key")
         client, secret = _credentials(form, authorization)
+        if ACCOUNT_ID.fullmatch(client):
+            known(f"serviceAccounts/{client}")
         problem = "client_id is no service account, or client_secret no API key of it"
         try:
             caller = self._authority.admit(secret)
@@ -95,6 +103,7 @@ class TokenEndpoint:
             raise invalid_client(problem) from error
         if not hmac.compare_digest(caller.subject.encode(), f"serviceAccounts/{client}".encode()):
             raise invalid_client(problem)
+        known_as(caller)
         scopes = form.get("scope", "").split()
         try:
             made = await self._tokens.create(caller, scopes, self._access_ttl)
@@ -102,6 +111,7 @@ class TokenEndpoint:
             raise oauth.invalid_scope(str(error)) from error
         except KeaError as error:
             raise oauth.unavailable(str(error)) from error
+        made_token(made.uid)
         answer = self._bearer(made.access_token, made.expire_time)
         return answer | ({"scope": " ".join(made.scopes)} if made.scopes else {})
 

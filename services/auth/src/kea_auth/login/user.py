@@ -94,10 +94,10 @@ def federated_user(identity: Identity, uid: str, now: datetime) -> User:
     """
     if user_name(identity.user) == ADMIN:
         problem = f"{user_name(identity.user)} is not to be had from an identity provider"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "reserved name")
     if not USER_ID.fullmatch(identity.user):
         problem = f"the identity provider calls you {identity.user[:100]!r}, which cannot be the name of a user"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "claims")
     return User(
         identity.user, uid, identity.issuer, identity.subject, identity.email, identity.groups, False, "", now, now
     )

@@ -19,6 +19,7 @@ from kea_auth.domain.revocation import Revocation
 from kea_auth.domain.scopes import grants_of
 from kea_auth.login.errors import LoginRefused, UserExists, UserFederated, UserNotFound, UsersExhausted
 from kea_auth.login.identity import Identity
+from kea_auth.login.login_call import claimed, known
 from kea_auth.login.ports import LoginStorage, LoginTransaction, PasswordHasher
 from kea_auth.login.user import (
     MAX_PASSWORD,
@@ -134,11 +135,16 @@ class Users:
         """
         async with self._storage.reading() as transaction:
             present = await transaction.users.get(user)
+        if present is not None:
+            # A name that is nobody's is told nowhere: it may be a password in the wrong field.
+            known(present.name)
         kept = present.password_hash if present is not None else ""
         good = await self._hasher.verify(kept, password[: MAX_PASSWORD + 1])
-        if present is None or not good or present.disabled:
-            problem = "the name or the password is not right"
-            raise LoginRefused(problem)
+        problem = "the name or the password is not right"
+        if present is None or not good:
+            raise LoginRefused(problem, "no such user" if present is None else "wrong")
+        if present.disabled:
+            raise LoginRefused(problem, "user is disabled")
         return present
 
     async def with_identity(self, identity: Identity) -> User:
@@ -154,19 +160,22 @@ class Users:
         """Does what `with_identity` does, within a transaction."""
         present = await transaction.users.of_subject(identity.issuer, identity.subject)
         if present is None:
+            claimed(identity.user)
             made = federated_user(identity, str(uuid.uuid4()), self._clock())
             # A name is whose it was first: else a second provider could make itself anybody.
             if await transaction.users.get(made.id) is not None:
                 problem = f"{made.name} is somebody else already; an administrator can set user_prefix of the provider"
-                raise LoginRefused(problem)
+                raise LoginRefused(problem, "id is taken")
             if await transaction.users.count() >= MAX_USERS:
                 problem = "there are too many users"
-                raise LoginRefused(problem)
+                raise LoginRefused(problem, "too many users")
+            known(made.name, account=made.uid)
             await transaction.users.add(made)
             return made
+        known(present.name, account=present.uid)
         if present.disabled:
             problem = f"{present.name} is disabled"
-            raise LoginRefused(problem)
+            raise LoginRefused(problem, "user is disabled")
         if (present.email, present.groups) == (identity.email, identity.groups):
             return present
         changed = present.changed(self._clock(), email=identity.email, groups=identity.groups)

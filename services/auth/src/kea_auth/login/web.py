@@ -65,6 +65,14 @@ def json_answer(document: Any, status: HTTPStatus = HTTPStatus.OK, **headers: st
     return Response(json.dumps(document), status.value, {**SECURITY_HEADERS, **named}, "application/json")
 
 
+def problem_answer(status: HTTPStatus, reason: str, detail: str, **headers: str) -> Response:
+    """Returns an error as RFC 9457 has it, for scripts of our pages."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail, "reason": reason}
+    response = json_answer(body, status, **headers)
+    response.headers["content-type"] = "application/problem+json"
+    return response
+
+
 def oauth_failure(error: OAuthError) -> Response:
     """Returns an error as RFC 6749, section 5.2, writes it."""
     headers = {"retry_after": str(error.retry_seconds)} if error.retry_seconds else {}
@@ -110,7 +118,7 @@ def check_same_origin(request: Request) -> None:
     origin = request.headers.get("origin", "")
     if not origin or urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
         problem = "this form was sent from elsewhere"
-        raise LoginRefused(problem)
+        raise LoginRefused(problem, "another site")
 
 
 def base_url(request: Request, public_url: str) -> str:

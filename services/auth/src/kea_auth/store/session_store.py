@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from kea_core.audit_call import changed
 from kea_core.clock import as_utc
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,14 +34,17 @@ class SqlSessionStore:
 
     async def add(self, session: Session) -> None:
         """Adds a session."""
+        changed(f"sessions/{session.id}")
         await self._session.execute(sa.insert(TABLE).values({"session": session.id, **_values(session)}))
 
     async def save(self, session: Session) -> None:
         """Writes a session."""
+        changed(f"sessions/{session.id}")
         await self._session.execute(sa.update(TABLE).where(TABLE.c.session == session.id).values(_values(session)))
 
     async def remove(self, session: str) -> None:
         """Removes a session."""
+        changed(f"sessions/{session}", deleted=True)
         await self._session.execute(sa.delete(TABLE).where(TABLE.c.session == session))
 
     async def remove_expired(self, now: datetime) -> None:
