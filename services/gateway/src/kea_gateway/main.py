@@ -25,7 +25,7 @@ from kea_gateway.inference_server import inference_handler
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.grpc_catalog import GrpcCatalog
 from kea_gateway.portal.reflection import build_reflection_server
-from kea_gateway.portal.visibility import visibility_by, visitor_by
+from kea_gateway.portal.visitor import visitors_by
 from kea_gateway.settings import GatewaySettings
 
 
@@ -54,7 +54,7 @@ async def run(
 
         catalog = GrpcCatalog(router=router, deployer=deployer, registry=registry)
         app = build_app(
-            catalog, visibility=visibility_by(authority), who=visitor_by(authority) if settings.login else None
+            catalog, visitors=visitors_by(authority), login=settings.login, private_docs=settings.private_docs
         )
         async with TaskScope() as tasks:
             tasks.create_task(of_auth.run(), name="auth")

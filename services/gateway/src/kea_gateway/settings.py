@@ -28,6 +28,9 @@ class GatewaySettings:
     """File with the secret of service account `portal`."""
     login: bool = False
     """Whether people can log in at `/login`, so that pages say who has, and lead there."""
+    private_docs: bool = False
+    """Whether docs show a model only to those who may call it. Envoy lets nobody to them without a token where the
+    router has the setting of the same name, so the two belong together."""
     tls_directory: str = ""
     """Directory with `tls.crt`, `tls.key` and `ca.crt`, which may be renewed at any time. With it the service serves
     and calls `HOST:PORT` by mutual TLS. Empty: in plaintext."""

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
 import pytest
-from kea_core.policy import Binding, Policy
-from kea_core.testing.tokens import TEST_BINDINGS, known_authority, make_token
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.memory_catalog import MemoryCatalog
-from kea_gateway.portal.visibility import visibility_by
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from portal_models import IRIS
 
@@ -177,26 +173,3 @@ async def test_names_and_texts_of_models_are_escaped(client: httpx.AsyncClient, 
     catalog.put(replace(IRIS, description='<img src="x" onerror="y">'))
     for path in ("/docs", "/models/iris/docs"):
         assert '<img src="x"' not in (await client.get(path)).text
-
-
-@pytest.mark.parametrize(
-    ("token", "seen"),
-    [
-        (lambda: make_token("consumer"), ["grades", "iris", "lost"]),
-        (lambda: make_token(subject="users/bob"), ["iris"]),
-        (lambda: make_token(subject="users/bob", jti="revoked"), []),
-        (make_token, []),
-        (lambda: "nonsense", []),
-        (lambda: "", []),
-    ],
-)
-async def test_the_list_for_programs_shows_what_the_caller_may_call(
-    catalog: MemoryCatalog, token: Callable[[], str], seen: list[str]
-) -> None:
-    method = Binding("users/bob", "consumer", "projects/default/endpoints/iris/methods/predict", "bindings/b")
-    policy = Policy(bindings={**TEST_BINDINGS, "bindings/b": method}, revoked=frozenset({"revoked"}))
-    app = build_app(catalog, visibility=visibility_by(known_authority(policy)))
-    headers = {"authorization": f"Bearer {token()}"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
-        listed = (await client.get("/models", headers=headers)).json()["models"]
-    assert sorted(model["name"] for model in listed) == seen

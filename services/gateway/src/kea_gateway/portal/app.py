@@ -18,7 +18,7 @@ from kea_gateway.portal.catalog import Catalog, CatalogUnavailableError
 from kea_gateway.portal.pages import Pages
 from kea_gateway.portal.responses import problem_response
 from kea_gateway.portal.security_headers import SecurityHeaders
-from kea_gateway.portal.visibility import Visibility, Who, everything
+from kea_gateway.portal.visitor import Visitors
 
 Ready = Callable[[], Awaitable[bool]]
 """Returns whether the gateway may take requests."""
@@ -33,8 +33,9 @@ def build_app(
     *,
     ready: Ready = _always,
     public_url: str = "",
-    visibility: Visibility = everything,
-    who: Who | None = None,
+    visitors: Visitors | None = None,
+    login: bool = False,
+    private_docs: bool = False,
 ) -> Starlette:
     """Returns the application.
 
@@ -42,11 +43,12 @@ def build_app(
         catalog: knows the models.
         ready: answers `/readyz`.
         public_url: where callers reach the gateway; empty: as the `Host` header of each request says.
-        visibility: which models the list for programs shows to whom.
-        who: tells who has logged in; None where nobody can.
+        visitors: tells who looks; None: nobody knows, and everybody sees everything.
+        login: whether people can log in at `/login`.
+        private_docs: whether docs are for those only who may call the model.
     """
     assets = Assets()
-    pages = Pages(catalog, assets, public_url.rstrip("/"), visibility, who)
+    pages = Pages(catalog, assets, public_url.rstrip("/"), visitors=visitors, login=login, private_docs=private_docs)
 
     async def readyz(request: Request) -> Response:  # noqa: ARG001 - Starlette's shape
         if await ready():

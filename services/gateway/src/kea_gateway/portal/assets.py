@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from kea_gateway.portal.responses import problem_response
 
-_OWN = ("portal.css", "reference.css", "portal.js", "reference.js", "favicon.svg")
+_OWN = ("portal.css", "reference.css", "portal.js", "reference.js", "session.js", "favicon.svg")
 _SWAGGER_UI = ("swagger-ui.css", "swagger-ui-bundle.js")
 _FOREVER = "public, max-age=31536000, immutable"
 _DIGEST_CHARACTERS = 12

@@ -13,16 +13,17 @@ from starlette.responses import Response
 PROBLEM = "application/problem+json"
 _REVALIDATE = "no-cache"
 """Kept, but asked for each time: docs are never out of date, and an unchanged document costs no transfer."""
+_VARY = "Accept, Authorization, Host, X-Forwarded-Proto"
 
 
-def document_response(request: Request, document: Any) -> Response:
-    """Returns a JSON document, or 304 where the caller has it."""
-    return _tagged(request, json.dumps(document, ensure_ascii=False).encode(), "application/json")
+def document_response(request: Request, document: Any, *, private: bool) -> Response:
+    """Returns a JSON document, or 304 where the caller has it; `private` where it depends on who asks."""
+    return _tagged(request, json.dumps(document, ensure_ascii=False).encode(), "application/json", private=private)
 
 
-def page_response(request: Request, html: str) -> Response:
-    """Returns a page, or 304 where the caller has it."""
-    return _tagged(request, html.encode(), "text/html; charset=utf-8")
+def page_response(request: Request, html: str, *, private: bool) -> Response:
+    """Returns a page, or 304 where the caller has it; `private` where it depends on who asks."""
+    return _tagged(request, html.encode(), "text/html; charset=utf-8", private=private)
 
 
 def problem_response(status: HTTPStatus, reason: str, detail: str) -> Response:
@@ -52,9 +53,12 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-def _tagged(request: Request, body: bytes, media_type: str) -> Response:
+def _tagged(request: Request, body: bytes, media_type: str, *, private: bool) -> Response:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": _REVALIDATE, "vary": "Accept, Authorization, Host, X-Forwarded-Proto"}
+    headers = {"etag": tag, "cache-control": _REVALIDATE, "vary": _VARY}
+    if private:
+        # Caches before Envoy see a session's cookie, of which Envoy makes the token that is seen here.
+        headers |= {"cache-control": f"private, {_REVALIDATE}", "vary": f"{_VARY}, Cookie"}
     known = {entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")}
     if tag in known or "*" in known:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -10,6 +10,7 @@ from kea_openapi.schema import describe_type
 from kea_openapi.signature import Field, Method
 
 from kea_gateway.portal.catalog import ServedModel
+from kea_gateway.portal.visitor import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class MethodView:
     description: str
     inputs: Sequence[FieldView]
     outputs: Sequence[FieldView]
+    allowed: bool | None
+    """Whether who looks may call it; None where nobody has logged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,19 @@ class SampleView:
     anchor: str
 
 
-def method_views(model: ServedModel) -> list[MethodView]:
-    """Returns the model's methods."""
+def method_views(model: ServedModel, visitor: Visitor | None = None) -> list[MethodView]:
+    """Returns the model's methods, and which of them a visitor may call."""
     signature = model.signature
     if signature is None:
         return []
-    return [_method(method, default=method.name == signature.default_method) for method in signature.methods]
+    return [
+        _method(
+            method,
+            default=method.name == signature.default_method,
+            allowed=None if visitor is None else visitor.may_call(model, method.name),
+        )
+        for method in signature.methods
+    ]
 
 
 def sample_views(document: Mapping[str, Any], model: ServedModel) -> list[SampleView]:
@@ -99,9 +109,9 @@ def matches(model: ServedModel, query: str) -> bool:
     return all(word in text for word in query.casefold().split())
 
 
-def _method(method: Method, *, default: bool) -> MethodView:
+def _method(method: Method, *, default: bool, allowed: bool | None) -> MethodView:
     inputs, outputs = [_field(entry) for entry in method.inputs], [_field(entry) for entry in method.outputs]
-    return MethodView(method.name, default, method.description, inputs, outputs)
+    return MethodView(method.name, default, method.description, inputs, outputs, allowed)
 
 
 def _field(field: Field) -> FieldView:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kea_core.testing.browser import Page, open_browser
 from kea_gateway.portal.app import build_app
 from kea_gateway.portal.memory_catalog import MemoryCatalog
 from portal_site import Site
+from session_site import SessionSite
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,14 +39,27 @@ async def site(catalog: MemoryCatalog) -> AsyncGenerator[Site, None]:
         return JSONResponse({"species": ["setosa"]})
 
     routes = [Route("/models/iris/predict", predict, methods=["POST"]), Mount("/", build_app(catalog))]
-    config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="error", lifespan="off")
+    async with serving(Starlette(routes=routes)) as found.origin:
+        yield found
+
+
+@pytest.fixture
+async def sessions(catalog: MemoryCatalog) -> AsyncGenerator[SessionSite, None]:
+    found = SessionSite()
+    async with serving(found.app(catalog)) as found.origin:
+        yield found
+
+
+@asynccontextmanager
+async def serving(app: Starlette) -> AsyncGenerator[str, None]:
+    """Serves an application, and returns where."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
-        found.origin = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        yield found
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         server.should_exit = True
 
 

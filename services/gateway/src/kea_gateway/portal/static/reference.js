@@ -37,13 +37,15 @@
     tryItOutEnabled: true,
     persistAuthorization: false,
     withCredentials: false,
-    requestInterceptor: (request) => {
+    requestInterceptor: async (request) => {
       // The document may name the gateway by another name than this page was reached by; the token goes to this one only.
       const address = new URL(request.url, location.href);
       request.url = `${location.origin}${address.pathname}${address.search}`;
       const token = sessionStorage.getItem(KEY);
       if (token) {
         request.headers.Authorization = `Bearer ${token}`;
+      } else {
+        await window.keaSession?.fresh(); // without a token it is the session's cookie that calls
       }
       return request;
     },
