@@ -101,6 +101,10 @@ verify: test test-browser test-registry test-cluster ## Everything CI runs, in C
 bench: setup ## Measure CPU time per request (needs Debian's `wrk` and `nghttp2-client`)
 	$(BIN)/python tests/bench/bench.py $(ARGS)
 
+.PHONY: bench-policy
+bench-policy: setup ## Measure what a change of the policy costs the router, with 10,000 endpoints
+	$(BIN)/python tests/bench/bench_policy.py $(ARGS)
+
 ##@ Cluster
 .PHONY: cluster-up
 cluster-up: ## Start a real Kubernetes node on this machine (Linux, root, apt; minutes, the first time)

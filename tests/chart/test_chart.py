@@ -185,6 +185,22 @@ def test_a_gateway_ends_only_when_its_callers_have_gone(rendered: dict[str, list
     )
 
 
+@each_case
+def test_gateways_and_the_router_count_the_gateways_that_are_ready(
+    case: str, rendered: dict[str, list[Object]]
+) -> None:
+    objects, told = rendered[case], set[str]()
+    for name in ("envoy", "router"):
+        pod, container = container_of(objects, name)
+        told |= {value for key, value in pod.variables(container, objects).items() if key.endswith("GATEWAYS_ADDRESS")}
+    (address,) = told
+    members = one(objects, "Service", address.partition(":")[0])
+    gateway, _ = container_of(objects, "envoy")
+    # An address for each pod, not one for all.
+    assert (members["spec"]["clusterIP"], members["spec"]["publishNotReadyAddresses"]) == ("None", False)
+    assert selects(members["spec"]["selector"], gateway.labels)
+
+
 def rules_of(objects: list[Object], account: str) -> list[tuple[str, list[Any]]]:
     """Returns the namespace, or nothing for all, and the rules of each role that an account of the release has."""
     found: list[tuple[str, list[Any]]] = []

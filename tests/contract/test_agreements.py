@@ -22,6 +22,7 @@ from kea_gateway.inference_messages import inference_file
 from kea_gateway.portal.reflection import REFLECTED_SERVICES
 from kea_registry.domain.model_version import Framework
 from kea_router.translate import endpoint_routes, management_routes, names, policy
+from kea_router.xds import stream
 from kea_runtime import frameworks, layer
 from kea_sdk.settings import DEFAULT_PROJECT
 from packaging.markers import Marker
@@ -40,7 +41,7 @@ def constant(name: str) -> str:
     return found.group(1)
 
 
-def envoy() -> dict[str, Any]:
+def envoy(gateways_address: str = "") -> dict[str, Any]:
     settings = EnvoySettings(
         host="127.0.0.1",
         port=1,
@@ -49,6 +50,7 @@ def envoy() -> dict[str, Any]:
         access_log=Path("/l"),
         descriptors=Path("/d"),
         services=(),
+        gateways_address=gateways_address,
     )
     return bootstrap.bootstrap(settings)
 
@@ -59,6 +61,15 @@ def connection_manager() -> dict[str, Any]:
 
 def test_the_scope_of_everything_else_is_the_same_in_lua_and_in_the_router() -> None:
     assert constant("MANAGEMENT") == names.MANAGEMENT_SCOPE
+
+
+def test_an_envoy_with_a_local_cluster_tells_the_router_so() -> None:
+    assert stream.LOCAL_CLUSTER == bootstrap.LOCAL_CLUSTER
+    told = envoy(gateways_address="kea-gateway-members:8080")
+    assert told["node"]["metadata"] == told["cluster_manager"] == {stream.LOCAL_CLUSTER: bootstrap.GATEWAYS_CLUSTER}
+    (cluster,) = [c for c in told["static_resources"]["clusters"] if c["name"] == bootstrap.GATEWAYS_CLUSTER]
+    assert cluster["type"] == "STRICT_DNS"
+    assert stream.LOCAL_CLUSTER not in envoy()["node"]["metadata"]
 
 
 def test_the_inference_service_is_the_same_everywhere() -> None:

@@ -94,6 +94,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "audit_address": "",
         "tls": False,
         "node_id": "gateway",
+        "gateways_address": "",
         "trusted_proxies": 0,
         "metrics_port": 0,
         "max_connections": 10_000,
@@ -101,7 +102,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "max_body_bytes": 128 * MIB,
         "buffer_bytes": MIB,
     },
-    "GatewaySettings": {"login": False, **AMONG_SERVICES},
+    "GatewaySettings": {"login": False, "private_docs": False, **AMONG_SERVICES},
     "LoginSettings": {
         "http_address": "",
         "public_url": "",
@@ -133,6 +134,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "port": 8080,
         "metrics_port": 0,
         "node_id": "gateway",
+        "gateways_address": "",
         "workers": 2,
         "trusted_proxies": 0,
         "access_log": Path("/dev/stdout"),
@@ -161,6 +163,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     },
     "RouterSettings": {
         "public_address": "",
+        "gateways_address": "",
         "auth_http_address": "",
         "private_docs": False,
         "audit_address": "",

@@ -6,13 +6,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,14 @@ from kea_core.database import DatabaseSettings
 from kea_core.settings import DrainSettings, to_environment
 from kea_core.testing.peers import FakeAuth, FakeDeployer, serve_auth, serve_deployer
 from kea_core.testing.tokens import make_token
-from kea_gateway.envoy.binary import find_envoy
-from kea_gateway.envoy.bootstrap import bootstrap
-from kea_gateway.envoy.settings import EnvoySettings
-from kea_openapi.api_resource import MANAGEMENT_SERVICES, transcoder_descriptor_set
 from kea_router.main import run
 from kea_router.settings import RouterSettings
 from prometheus_client import CollectorRegistry
+
+# Tests are not packages (import mode importlib), so what they share is found by path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from envoys import GATEWAYS_ADDRESS, EnvoyProcess, Members
 
 PARENT = "projects/default"
 
@@ -100,51 +100,6 @@ class Upstream:
             self._writers.discard(writer)
 
 
-class EnvoyProcess:
-    """An Envoy with the gateway's own bootstrap."""
-
-    def __init__(self, directory: Path, xds_address: str, audit_address: str = "") -> None:
-        self.port = free_port()
-        self._audit_address = audit_address
-        self._directory = directory
-        self._xds_address = xds_address
-        self._admin = directory / "admin.sock"
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        descriptors = self._directory / "api.binpb"
-        descriptors.write_bytes(transcoder_descriptor_set())
-        settings = EnvoySettings(
-            host="127.0.0.1",
-            port=self.port,
-            xds_address=self._xds_address,
-            audit_address=self._audit_address,
-            admin_socket=self._admin,
-            access_log=self._directory / "access.log",
-            descriptors=descriptors,
-            services=MANAGEMENT_SERVICES,
-        )
-        file = self._directory / "bootstrap.json"
-        file.write_text(json.dumps(bootstrap(settings)))
-        arguments = ("-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn")
-        with (self._directory / "envoy.log").open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                find_envoy(os.environ), *arguments, stdout=log, stderr=log
-            )
-
-    async def stop(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
-
-    async def stats(self, prefix: str) -> dict[str, int]:
-        """Returns Envoy's own counters whose names begin with `prefix`."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self._admin))
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
-            answer = await client.get("/stats", params={"format": "json", "filter": f"^{prefix}"})
-        return {entry["name"]: entry["value"] for entry in answer.json()["stats"] if "value" in entry}
-
-
 class RouterProcess:
     """A router as a process of its own, which can be killed."""
 
@@ -186,6 +141,19 @@ class Plane:
     @property
     def endpoints(self) -> endpoint_service_pb2_grpc.EndpointServiceStub:
         return endpoint_service_pb2_grpc.EndpointServiceStub(self.channel)
+
+    async def join(self, members: Members) -> Plane:
+        """Starts one more Envoy; returns the data plane as callers of that one see it."""
+        directory = self.directory / "joined"
+        directory.mkdir()
+        envoy = EnvoyProcess(directory, self.settings.xds_address, members=members)
+        self.stack.push_async_callback(envoy.stop)
+        await envoy.start()
+        base = f"http://127.0.0.1:{envoy.port}"
+        client = httpx.AsyncClient(base_url=base, trust_env=False, timeout=20)
+        http = await self.stack.enter_async_context(client)
+        await until(lambda: is_up(http))
+        return replace(self, envoy=envoy, http=http)
 
     async def status(self) -> data_plane_service_pb2.GetDataPlaneStatusResponse:
         stub = data_plane_service_pb2_grpc.DataPlaneServiceStub(self.channel)
@@ -310,13 +278,6 @@ def wanted(name: str, **weights: int) -> endpoint_pb2.Endpoint:
     return endpoint_pb2.Endpoint(name=f"{PARENT}/endpoints/{name}", targets=targets, timeout=timeout)
 
 
-def free_port() -> int:
-    """Returns a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
     """Returns the first true value of an awaited `condition`; what another process does raises no event here."""
     async with asyncio.timeout(seconds):
@@ -341,11 +302,16 @@ def start_plane(directory: Path) -> StartPlane:
 
     @asynccontextmanager
     async def start(
-        *, router: RouterProcess | None = None, audit_address: str = "", seconds: float = 60
+        *,
+        router: RouterProcess | None = None,
+        audit_address: str = "",
+        members: Members | None = None,
+        sharing: bool = False,
+        seconds: float = 60,
     ) -> AsyncGenerator[Plane, None]:
-        settings = router_settings(directory)
+        settings = replace(router_settings(directory), gateways_address=GATEWAYS_ADDRESS if sharing else "")
         metrics, stop, ready = CollectorRegistry(), asyncio.Event(), asyncio.Event()
-        envoy = EnvoyProcess(directory, settings.xds_address, audit_address)
+        envoy = EnvoyProcess(directory, settings.xds_address, audit_address, members)
 
         async def tokens() -> str:
             return make_token("admin")
@@ -400,6 +366,11 @@ def router_settings(directory: Path) -> RouterSettings:
 def router_process(directory: Path) -> RouterProcess:
     """A router that is not started yet; give it to `start_plane`."""
     return RouterProcess(router_settings(directory), directory / "router.log")
+
+
+@pytest.fixture
+def members(directory: Path) -> Members:
+    return Members(directory / "members.json")
 
 
 @pytest.fixture

@@ -245,3 +245,87 @@ async def test_a_limit_that_is_changed_under_load_drops_no_request(start_plane: 
                 await limit(plane, limits_pb2.Limits(per_consumer=many))
                 await load.more(20)
         assert load.failures == []
+
+
+async def test_two_gateways_let_through_what_the_limit_says_of_both_together(start_plane: Any, members: Any) -> None:
+    members.are(2)
+    async with start_plane(members=members, sharing=True) as plane:
+        await serve(plane, "iris", "wine")
+        other = await plane.join(members)
+        await limit(plane, limits_pb2.Limits(total=rate(1, burst=8), per_consumer=rate(1, burst=4)))
+        for gateway in (plane, other):
+            assert await codes(gateway, 4, "users/ada") == [200] * 2 + [429] * 2
+            assert await codes(gateway, 4, "users/eve") == [200] * 2 + [429] * 2
+            assert await codes(gateway, 1, "users/bob") == [429]  # the eight of all are gone
+        await limit(plane, limits_pb2.Limits(per_consumer=rate(1, burst=6)))
+        for gateway in (plane, other):
+            assert await codes(gateway, 4) == [200] * 3 + [429]
+
+
+async def test_two_gateways_let_through_what_a_projects_limit_says_of_both_together(
+    start_plane: Any, members: Any, eventually: Any
+) -> None:
+    members.are(2)
+    async with start_plane(members=members, sharing=True) as plane:
+        await serve(plane, "iris", "wine")
+        other = await plane.join(members)
+        stub = limits_service_pb2_grpc.LimitsServiceStub(plane.channel)
+        wanted = limits_pb2.ProjectLimits(name=f"{PROJECT}/limits", total=rate(1, burst=10))
+        await stub.UpdateProjectLimits(limits_service_pb2.UpdateProjectLimitsRequest(project_limits=wanted))
+
+        async def taken() -> bool:
+            name = "extension_config_discovery.http_filter.kea.filters.http.project_limits.config_reload"
+            found = [(await gateway.envoy.stats(name)).get(name) for gateway in (plane, other)]
+            return found == [2, 2]  # none at first, then these
+
+        await eventually(taken)
+        for gateway in (plane, other):
+            assert await codes(gateway, 3) == [200] * 3
+            assert await codes(gateway, 4, path="/models/wine/predict") == [200] * 2 + [429] * 2
+
+
+async def test_who_leaves_gives_its_part_of_a_limit_to_those_that_stay(
+    start_plane: Any, members: Any, eventually: Any
+) -> None:
+    members.are(2)
+    async with start_plane(members=members, sharing=True) as plane:
+        await serve(plane, "iris")
+        other = await plane.join(members)
+        await limit(plane, limits_pb2.Limits(total=rate(1, burst=8)))
+        assert await codes(other, 1) == [200]
+        first = await call(plane)
+        shown = (first.headers["x-ratelimit-limit"], first.headers["x-ratelimit-remaining"])
+        assert (first.status_code, shown) == (200, ("8", "6"))  # of the whole limit, as if the other took as much
+        await other.envoy.stop()
+        members.are(1)
+
+        async def alone() -> bool:
+            name = "cluster.gateways.membership_total"
+            return (await plane.envoy.stats(name)).get(name) == 1
+
+        await eventually(alone)
+        assert await codes(plane, 7) == [200] * 6 + [429]
+
+
+async def test_a_burst_smaller_than_the_number_of_gateways_is_of_one_request_at_each(
+    start_plane: Any, members: Any
+) -> None:
+    members.are(2)
+    async with start_plane(members=members, sharing=True) as plane:
+        await serve(plane, "iris")
+        other = await plane.join(members)
+        one = rate(1, burst=1)
+        for limits in (limits_pb2.Limits(total=one), limits_pb2.Limits(per_consumer=one)):
+            await limit(plane, limits)
+            for gateway in (plane, other):
+                assert await codes(gateway, 3) == [200, 429, 429]
+
+
+async def test_a_gateway_that_knows_of_no_other_takes_what_the_router_has_for_it(start_plane: Any) -> None:
+    async with start_plane(sharing=True) as plane:  # an older one refuses to share
+        await serve(plane, "iris")
+        await limit(plane, limits_pb2.Limits(total=rate(1, burst=3), per_consumer=rate(1, burst=1)))
+        assert await codes(plane, 2, "users/ada") == [200, 429]
+        assert await codes(plane, 2, "users/eve") == [200, 429]
+        status = await plane.status()
+        assert ([node.synced for node in status.nodes], status.refusal_count) == ([True], 0)

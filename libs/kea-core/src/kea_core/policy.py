@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from kea_core.permission import covers, grants
 from kea_core.principal import Principal
@@ -98,17 +99,9 @@ class Policy:
     @cached_property
     def _of_member(self) -> Mapping[str, list[Binding]]:
         found: defaultdict[str, list[Binding]] = defaultdict(list)
-        for binding in (*BUILT_IN_BINDINGS, *self.bindings.values()):
+        for binding in self._all_bindings():
             found[binding.member].append(binding)
         return dict(found)
-
-    @cached_property
-    def on_resource(self) -> Mapping[str, tuple[Binding, ...]]:
-        """Bindings by the resource they are on, those that KEA comes with among them; sorted by member and role."""
-        found: defaultdict[str, list[Binding]] = defaultdict(list)
-        for binding in (*BUILT_IN_BINDINGS, *self.bindings.values()):
-            found[binding.resource].append(binding)
-        return {name: tuple(sorted(on, key=lambda it: (it.member, it.role))) for name, on in found.items()}
 
     def grants_of(self, role: str) -> tuple[str, ...]:
         """Returns what a role gives; one that does not exist gives nothing."""
@@ -117,6 +110,11 @@ class Policy:
     def roles_granting(self, permission: str) -> frozenset[str]:
         """Returns the ids of all roles that give a permission."""
         return frozenset(role for role in (*BUILT_IN, *self.roles) if grants(self.grants_of(role), permission))
+
+    def bindings_granting(self, permission: str) -> Iterator[Binding]:
+        """Yields the bindings that give a permission, those that KEA comes with among them."""
+        granting = self.roles_granting(permission)
+        return (binding for binding in self._all_bindings() if binding.role in granting)
 
     def is_revoked(self, caller: Principal) -> bool:
         """Whether the caller's token, or what it was made with, or its account, is refused."""
@@ -159,6 +157,9 @@ class Policy:
         scoped = [grant for role in caller.scopes for grant in self.grants_of(role)]
         asked = tuple(wanted)
         return covers(held, asked) and (not caller.scopes or covers(scoped, asked))
+
+    def _all_bindings(self) -> Iterator[Binding]:
+        return chain(BUILT_IN_BINDINGS, self.bindings.values())
 
     def _giving(self, caller: Principal, permission: str) -> Iterator[Binding]:
         for binding in self._bindings_of(caller):

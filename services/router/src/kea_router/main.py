@@ -31,6 +31,7 @@ from kea_router.domain.project_limits import LimitsOfProjects
 from kea_router.domain.revisions import Revisions
 from kea_router.endpoint_servicer import EndpointServicer
 from kea_router.following import follow_deployments, follow_endpoints, follow_project_limits
+from kea_router.gateways import follow_gateways
 from kea_router.limits_servicer import LimitsServicer
 from kea_router.publication import World
 from kea_router.recording import Recorder
@@ -81,7 +82,13 @@ async def run(
         publisher = Publisher(PublicationMetrics(metrics))
         revisions = Revisions(store, clock=utc_now)
         recorder = Recorder(revisions)
-        world = World(publisher, backends_of(settings), recorder.notice, private_docs=settings.private_docs)
+        world = World(
+            publisher,
+            backends_of(settings),
+            recorder.notice,
+            private_docs=settings.private_docs,
+            sharing=bool(settings.gateways_address),
+        )
         authority = Authority()
         trusted = await stack.enter_async_context(open_channel(settings.auth_address, tokens, tls=tls))
         follower = AuthFollower(auth, trusted, authority, keys_changed=world.set_keys, policy_changed=world.set_policy)
@@ -115,6 +122,10 @@ async def run(
                 tasks.create_task(recorder.run(world.serving), name="revisions"),
                 tasks.create_task(repeat("forget removals", FORGET_SECONDS, feed.forget_old), name="forget removals"),
             ]
+
+            if settings.gateways_address:
+                counting = follow_gateways(settings.gateways_address, world.set_gateways)
+                background.append(tasks.create_task(counting, name="gateways"))
 
             async def announce() -> None:
                 await world.published.wait()

@@ -1,14 +1,16 @@
 """From changes of endpoints, deployments, keys and policy to what is published.
 
-Changes in quick succession go out as one.
+Changes in quick succession go out as one. Only endpoints of which nothing but who may call them has changed go out in
+parts: a binding on the platform concerns them all, and the event loop must not be held for as long as that takes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kea_core.policy import Policy
 
@@ -16,7 +18,8 @@ from kea_router.domain.deployment import Deployment
 from kea_router.domain.endpoint import Endpoint
 from kea_router.domain.endpoint_status import EndpointStatus, Publication, status_of
 from kea_router.domain.invokers import Invokers
-from kea_router.domain.limits import ProjectLimits
+from kea_router.domain.limits import ProjectLimits, least_burst
+from kea_router.domain.lineages import Lineages
 from kea_router.domain.revision import Served, served_by
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
@@ -35,6 +38,8 @@ QUIET_SECONDS = 0.001
 """A change goes out when none has followed it for so long …"""
 LONGEST_SECONDS = 0.02
 """… and at the latest after so long."""
+PART_SECONDS = 0.01
+"""A publication takes in endpoints that others may call than before until it has taken so long."""
 RETRY_SECONDS = 1.0
 """A publication that was withheld is tried again after so long, or with the next change."""
 
@@ -45,18 +50,26 @@ class World:
     Args:
         publisher: takes what is to be published.
         backends: where Envoy sends what is for no model.
-        changed: told of each endpoint of which something has changed.
+        changed: told of each endpoint of which what it serves may have changed.
         private_docs: whether the docs need a token.
+        sharing: whether gateways share limits; how many they are is then told before anything is published.
     """
 
     def __init__(
-        self, publisher: Publisher, backends: Backends, changed: Callable[[str], None], *, private_docs: bool = False
+        self,
+        publisher: Publisher,
+        backends: Backends,
+        changed: Callable[[str], None],
+        *,
+        private_docs: bool = False,
+        sharing: bool = False,
     ) -> None:
         self._private_docs = private_docs
         self._publisher = publisher
         self._tell = changed
         self._backends = backends
         self._endpoints: dict[str, Endpoint] = {}
+        self._lineages = Lineages()
         self._deployments: dict[str, Deployment] = {}
         self._doubted_endpoints: set[str] = set()
         self._doubted_deployments: set[str] = set()
@@ -65,11 +78,16 @@ class World:
         self._jwks = ""
         self._dirty_keys = False
         self._policy: Policy | None = None
-        self._invokers = Invokers(Policy())
+        self._compared = Policy()
+        self._invokers = Invokers(self._compared)
+        """Who may call by the policy that was compared last; what is dirty by a newer one is not known yet."""
         self._dirty_revocations = False
         self._project_limits: Sequence[ProjectLimits] | None = None
         self._dirty_project_limits = False
+        self._gateways: int | None = None if sharing else 0
         self._dirty_endpoints: set[str] = set()
+        self._dirty_invokers: dict[str, None] = {}
+        """Endpoints that others may call than what is published says; those that have waited longest come first."""
         self._dirty_deployments: set[str] = set()
         self._withheld = ""
         self._changed = asyncio.Event()
@@ -87,8 +105,11 @@ class World:
             if not self._users[target.deployment]:
                 del self._users[target.deployment]
             self._dirty_deployments.add(target.deployment)
-        if endpoint is not None:
+        if endpoint is None:
+            self._lineages.discard(name)
+        else:
             self._endpoints[name] = endpoint
+            self._lineages.add(name)
             for target in endpoint.targets:
                 self._users[target.deployment].add(name)
                 self._dirty_deployments.add(target.deployment)
@@ -143,17 +164,10 @@ class World:
         self._changed.set()
 
     def set_policy(self, policy: Policy) -> None:
-        """Takes auth's policy."""
+        """Takes auth's policy. Whom it concerns is found when it is published: of many in a row, once."""
         before, self._policy = self._policy, policy
         if before is None or before.revoked != policy.revoked:
             self._dirty_revocations = True
-        if before is None or (before.roles, before.bindings) != (policy.roles, policy.bindings):
-            invokers = Invokers(policy)
-            differing = {name for name in self._endpoints if invokers.of(name) != self._invokers.of(name)}
-            self._invokers = invokers
-            self._dirty_endpoints |= differing
-            for name in differing:
-                self._tell(name)
         self._changed.set()
 
     def set_project_limits(self, limits: Sequence[ProjectLimits]) -> None:
@@ -162,6 +176,18 @@ class World:
             self._project_limits = limits
             self._dirty_project_limits = True
             self._changed.set()
+
+    def set_gateways(self, count: int) -> None:
+        """Takes how many gateways share limits. What has a burst no larger than that is published anew."""
+        before, self._gateways = self._gateways, max(count, 1)
+        if before == self._gateways:
+            return
+        least = least_burst(max(before or 0, self._gateways))
+        for name, endpoint in self._endpoints.items():
+            if any(rate.effective_burst < least for rate in endpoint.limits.rates):
+                self._dirty_endpoints.add(name)
+        self._dirty_project_limits = self._project_limits is not None
+        self._changed.set()
 
     def status(self, endpoint: Endpoint) -> EndpointStatus:
         """Returns how an endpoint is doing."""
@@ -180,7 +206,9 @@ class World:
     def _is_published(self, endpoint: Endpoint) -> bool:
         """Whether what is published is what this very endpoint asks for."""
         current = self._endpoints.get(endpoint.name)
-        if current is None or current.revision < endpoint.revision or endpoint.name in self._dirty_endpoints:
+        if current is None or current.revision < endpoint.revision:
+            return False
+        if endpoint.name in self._dirty_endpoints or endpoint.name in self._dirty_invokers:
             return False
         return self._dirty_deployments.isdisjoint(target.deployment for target in endpoint.targets)
 
@@ -191,8 +219,8 @@ class World:
         while True:
             await self._changed.wait()
             await self._quiet()
-            known = self._jwks and self._policy is not None and self._project_limits is not None
-            if known and not self.publish():
+            known = None not in (self._policy, self._project_limits, self._gateways)
+            if self._jwks and known and not self.publish():
                 await self._pause()
 
     async def _quiet(self) -> None:
@@ -213,9 +241,15 @@ class World:
             self._changed.set()
 
     def publish(self) -> bool:
-        """Publishes what is dirty; False where that would be wrong, and what was published stays."""
+        """Publishes what is dirty; False where that would be wrong, and what was published stays.
+
+        It may leave endpoints whose policy alone has changed for the next time.
+        """
+        latest = time.monotonic() + PART_SECONDS
+        self._compare_policies()
         try:
-            self._publisher.publish(self._delta())
+            delta, names = self._delta(latest)
+            self._publisher.publish(delta)
         except (InconsistentError, PolicyMissingError, ValueError) as error:
             # The next change may mend it, or a person; ending the process would mend nothing.
             log.exception("publication withheld; the last good one stays")
@@ -226,10 +260,27 @@ class World:
         self._dirty_keys = self._dirty_revocations = self._dirty_project_limits = False
         self._dirty_deployments.clear()
         self._dirty_endpoints.clear()
+        for name in names:
+            self._dirty_invokers.pop(name, None)
+        if self._dirty_invokers:
+            self._changed.set()
         self.published.set()
         return True
 
-    def _delta(self) -> Delta:
+    def _compare_policies(self) -> None:
+        """Finds the endpoints that others may call than by the policy that was looked at last."""
+        if self._policy is None:
+            return
+        before, self._compared = self._compared, self._policy
+        if (before.roles, before.bindings) == (self._policy.roles, self._policy.bindings):
+            return
+        invokers = Invokers(self._policy)
+        for resource in sorted(invokers.differing(self._invokers)):
+            self._dirty_invokers |= dict.fromkeys(sorted(self._lineages.under(resource)))
+        self._invokers = invokers
+
+    def _delta(self, latest: float) -> tuple[Delta, list[str]]:
+        """Returns what is to be published, and the names of the endpoints that it holds."""
         upserted: list[Resource] = []
         removed: list[Key] = []
         if not self.published.is_set():
@@ -239,20 +290,35 @@ class World:
         if self._policy is not None and self._dirty_revocations:
             upserted.append(revocation_filter(self._policy.revoked))
         if self._project_limits is not None and self._dirty_project_limits:
-            upserted.append(project_limits_filter(self._project_limits))
+            upserted.append(project_limits_filter(self._project_limits, gateways=self._gateways or 0))
         for name in sorted(self._dirty_deployments):
             if name in self._users:
                 upserted += deployment_clusters(name)
                 upserted += deployment_endpoints(name, self._deployments.get(name))
             else:
                 removed += _deployment_keys(name)
-        for name in sorted(self._dirty_endpoints):
+        names: list[str] = []
+        for name in self._due(latest):
             endpoint = self._endpoints.get(name)
             if endpoint is not None:
-                upserted += endpoint_resources(endpoint, self._deployments, self._invokers.of(name))
+                invokers = self._invokers.of(name)
+                upserted += endpoint_resources(endpoint, self._deployments, invokers, gateways=self._gateways or 0)
             else:
                 removed += [Key(SCOPE, name), Key(ROUTES, name)]
-        return Delta(tuple(upserted), tuple(removed))
+            names.append(name)
+        return Delta(tuple(upserted), tuple(removed)), names
+
+    def _due(self, latest: float) -> Iterator[str]:
+        """Yields the endpoints to publish now: all that have changed, then those that others may call, until `latest`.
+
+        Of those there is always one, so that it goes on however long everything else takes.
+        """
+        yield from sorted(self._dirty_endpoints)
+        for name in self._dirty_invokers:
+            if name not in self._dirty_endpoints:
+                yield name
+                if time.monotonic() >= latest:
+                    return
 
 
 def _deployment_keys(deployment: str) -> list[Key]:

@@ -36,6 +36,9 @@ class RouterSettings:
     """File with the secret of service account `router`."""
     auth_http_address: str = ""
     """Where Envoy sends people who log in. Empty: nowhere."""
+    gateways_address: str = ""
+    """`HOST:PORT` of which the host stands for every gateway by an IP address of its own, the same that gateways are
+    told: they share limits. Nothing connects to it. Empty: each gateway has the whole of a limit to itself."""
     private_docs: bool = False
     """Whether the docs need a session, too."""
     audit_address: str = ""

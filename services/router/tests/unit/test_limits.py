@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kea.router.v1 import limits_pb2
 from kea_router.domain.errors import LimitInvalid
-from kea_router.domain.limits import MAX_CONCURRENT, MAX_PERIOD_SECONDS, MAX_REQUESTS, Limits, ProjectLimits, RateLimit
+from kea_router.domain.limits import (
+    MAX_CONCURRENT,
+    MAX_PERIOD_SECONDS,
+    MAX_REQUESTS,
+    Limits,
+    ProjectLimits,
+    RateLimit,
+    least_burst,
+)
 from kea_router.limits_convert import (
     limits_from_proto,
     limits_to_proto,
@@ -93,5 +101,19 @@ def test_what_envoy_is_told_is_a_filter_of_its_own_but_for_what_the_protos_do_no
     value = dict(extension["value"])
     assert extension["@type"].endswith(typed_struct_pb2.TypedStruct.DESCRIPTOR.full_name)
     assert value.pop("enable_retry_after_header")
+    assert "local_cluster_rate_limit" not in value
     parsed = json_format.ParseDict(value, local_rate_limit_pb2.LocalRateLimit())
     assert [(entry.entries[0].value, entry.token_bucket.max_tokens) for entry in parsed.descriptors] == [("a", 5)]
+
+
+@given(st.integers(1, MAX_REQUESTS), st.integers(1, 100))
+def test_each_gateway_lets_a_whole_request_through_also_while_there_is_one_more(burst: int, gateways: int) -> None:
+    resource = project_limits_filter([ProjectLimits("a", RateLimit(1, burst=burst))], gateways=gateways)
+    (size,) = {
+        entry["token_bucket"]["max_tokens"]
+        for entry in json_format.MessageToDict(resource.body)["typedConfig"]["value"]["descriptors"]
+    }
+    assert size == max(burst, least_burst(gateways))
+    for count in range(1, gateways + 2):
+        assert 1 <= size // count <= max(burst // count, gateways + 1)
+    assert resource.alone == project_limits_filter([ProjectLimits("a", RateLimit(1, burst=burst))]).body

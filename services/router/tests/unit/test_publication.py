@@ -13,7 +13,7 @@ from google.protobuf import duration_pb2
 from kea_core.testing.tokens import jwks_of
 from kea_router import publication
 from kea_router.domain.endpoint_status import EndpointState
-from kea_router.domain.limits import ProjectLimits, RateLimit
+from kea_router.domain.limits import Limits, ProjectLimits, RateLimit
 from kea_router.publication import World
 from kea_router.translate import endpoint_routes, names
 from kea_router.translate.policy import packed
@@ -54,12 +54,12 @@ def upserted(delta: Delta) -> set[Key]:
 class Plane:
     """A world, what it publishes, and an Envoy that takes everything at once."""
 
-    def __init__(self, helpers: Any) -> None:
+    def __init__(self, helpers: Any, *, sharing: bool = False) -> None:
         self.publisher = Recorder()
         self._policy = helpers.POLICY
         self.told: list[str] = []
         """Endpoints of which something was said to have changed."""
-        self.world = World(self.publisher, helpers.BACKENDS, self.told.append)
+        self.world = World(self.publisher, helpers.BACKENDS, self.told.append, sharing=sharing)
         self.envoy = helpers.FakeEnvoy()
         self._stream = self.publisher.connect()
         self._requests = self.envoy.hello()
@@ -174,9 +174,9 @@ async def test_only_what_has_changed_is_translated(plane: Plane, helpers: Any, m
     translated: list[str] = []
     translate = endpoint_routes.endpoint_resources
 
-    def count(endpoint: Any, *rest: Any) -> Any:
+    def count(endpoint: Any, *rest: Any, **more: Any) -> Any:
         translated.append(endpoint.name)
-        return translate(endpoint, *rest)
+        return translate(endpoint, *rest, **more)
 
     monkeypatch.setattr(publication, "endpoint_resources", count)
     plane.begin()
@@ -351,3 +351,56 @@ async def test_limits_of_projects_go_out_when_they_change_and_only_then(plane: P
     plane.world.set_endpoint(endpoint.name, endpoint)
     plane.world.publish()
     assert EXTENSION not in {key.type_url for key in upserted(plane.publisher.deltas[-1])}
+
+
+async def test_nothing_is_published_before_it_is_known_how_many_gateways_share_limits(helpers: Any) -> None:
+    plane = Plane(helpers, sharing=True)
+    plane.begin()
+    async with publishing(plane):
+        await asyncio.sleep(0.05)  # there is no event for what does not happen
+        assert not plane.publisher.deltas
+        plane.world.set_gateways(2)
+        assert Key(SCOPE, "management") in upserted(await plane.publisher.next())
+
+
+def test_another_number_of_gateways_concerns_what_has_a_smaller_burst(helpers: Any) -> None:
+    plane = Plane(helpers, sharing=True)
+    plane.begin()
+    plane.world.set_gateways(2)
+    limits = {
+        "free": Limits(),
+        "few": Limits(per_consumer=RateLimit(1, 60)),
+        "some": Limits(total=RateLimit(100, burst=4)),
+        "many": Limits(total=RateLimit(100)),
+    }
+    for name, given in limits.items():
+        endpoint = replace(helpers.make_endpoint(name), limits=given)
+        plane.world.set_endpoint(endpoint.name, endpoint)
+    assert plane.world.publish()
+    plane.told.clear()
+    expected = {3: {"few"}, 4: {"few", "some"}, 5: {"few", "some"}, 2: {"few", "some"}}
+    for count, concerned in expected.items():
+        plane.world.set_gateways(count)
+        assert plane.world.publish()
+        found = {key.name for key in upserted(plane.publisher.deltas[-1]) if key.type_url == ROUTES}
+        assert found == {f"projects/default/endpoints/{name}" for name in concerned}
+    plane.world.set_gateways(2)
+    assert plane.world.publish()
+    assert not plane.publisher.deltas[-1]
+    assert plane.told == []  # of what is served nothing has changed
+
+
+def test_another_number_of_gateways_concerns_projects_with_a_smaller_burst(helpers: Any) -> None:
+    plane = Plane(helpers, sharing=True)
+    plane.begin()
+    plane.world.set_project_limits((ProjectLimits("a", RateLimit(4)),))
+    plane.world.set_gateways(0)  # none is ready yet
+    assert plane.world.publish()
+    key = Key(EXTENSION, names.PROJECT_LIMITS_FILTER)
+    before = plane.publisher.snapshot.get(key)
+    for count, changes in ((1, False), (3, False), (4, True), (1, True)):
+        plane.world.set_gateways(count)
+        assert plane.world.publish()
+        after = plane.publisher.snapshot.get(key)
+        assert (after != before) is changes
+        before = after

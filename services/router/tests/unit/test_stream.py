@@ -240,3 +240,30 @@ def test_a_stream_is_woken_by_requests_and_changes() -> None:
     stream.woken.clear()
     stream.changed(Key(CLUSTER, "a"))
     assert stream.woken.is_set()
+
+
+def test_an_envoy_is_sent_what_suits_whether_it_knows_of_others() -> None:
+    shared, whole = routes("r", text="shared"), routes("r", text="whole")
+    both = make_resource("r", _message(shared), alone=_message(whole))
+    for known, body in (({}, whole.body), ({"local_cluster_name": "gateways"}, shared.body)):
+        peer = Peer(both, routes("q"))
+        first = Request(type_url=ROUTES, resource_names_subscribe=["q", "r"])
+        first.node.id = "gateway"
+        first.node.metadata.update(known)
+        peer.stream.receive(first)
+        peer.sent()
+        sent = {resource.name: resource for resource in peer.open[ROUTES].resources}
+        assert (sent["r"].resource, sent["r"].version) == (body, both.version)
+        assert sent["q"].resource == routes("q").body  # one for all
+        peer.acknowledge(ROUTES)
+        assert peer.stream.has(both.key, both.version)
+
+
+def test_a_resource_differs_where_either_of_its_bodies_does() -> None:
+    one, other = (_message(routes("r", text=text)) for text in ("one", "other"))
+    made = [make_resource("r", one), make_resource("r", one, alone=one), make_resource("r", one, alone=other)]
+    assert len({resource.version for resource in made}) == len(made)
+
+
+def _message(resource: Resource) -> route_pb2.RouteConfiguration:
+    return route_pb2.RouteConfiguration.FromString(resource.body.value)

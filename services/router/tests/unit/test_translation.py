@@ -37,6 +37,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 def translate(case: dict[str, Any]) -> list[Resource]:
     """Returns everything that a case's endpoints, deployments, keys and backends come to."""
     deployments = {entry["name"]: deployment_of(entry) for entry in case.get("deployments", ())}
+    gateways = case.get("gateways", 0)
     found: list[Resource] = []
     if "jwks" in case:
         found.append(jwt_filter(json.dumps(case["jwks"])))
@@ -44,7 +45,7 @@ def translate(case: dict[str, Any]) -> list[Resource]:
         found.append(revocation_filter(case["revoked"]))
     if "project_limits" in case:
         limits = [ProjectLimits(name, rate_of(value)) for name, value in case["project_limits"].items()]
-        found.append(project_limits_filter(limits))
+        found.append(project_limits_filter(limits, gateways=gateways))
     if "backends" in case:
         found += management_resources(Backends(**case["backends"]))
     for name in case.get("clusters", ()):
@@ -52,7 +53,7 @@ def translate(case: dict[str, Any]) -> list[Resource]:
     bindings = {str(number): Binding(**entry) for number, entry in enumerate(case.get("bindings", ()))}
     invokers = Invokers(Policy(bindings=bindings))
     for entry in case.get("endpoints", ()):
-        found += endpoint_resources(endpoint_of(entry), deployments, invokers.of(entry["name"]))
+        found += endpoint_resources(endpoint_of(entry), deployments, invokers.of(entry["name"]), gateways=gateways)
     return found
 
 
@@ -88,6 +89,7 @@ def written(resources: Iterable[Resource]) -> str:
             "references": sorted(f"{key.type_url.rpartition('.')[2]} {key.name}" for key in resource.references),
             "body": json_format.MessageToDict(resource.body, preserving_proto_field_name=True),
         }
+        | ({"alone": json_format.MessageToDict(resource.alone)} if resource.alone is not None else {})
         for resource in resources
     ]
     return json.dumps(documents, indent=2, sort_keys=True) + "\n"

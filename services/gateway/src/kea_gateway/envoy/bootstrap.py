@@ -21,6 +21,9 @@ ROUTER_FILTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": 
 ADS = {"ads": {}, "resource_api_version": "V3"}
 XDS_CLUSTER = "xds"
 ADMIN_CLUSTER = "admin"
+GATEWAYS_CLUSTER = "gateways"
+LOCAL_CLUSTER = "local_cluster_name"
+"""Where Envoy is told which cluster it is a member of, and the router whether it is told."""
 METRICS_PATH = "/stats/prometheus"
 XDS_RETRY = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 """How soon a router that was away is tried again. By default up to 30 s, in which no change would arrive."""
@@ -49,8 +52,15 @@ def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
     if settings.metrics_port:
         listeners.append(_metrics_listener(settings))
         clusters.append(_cluster(ADMIN_CLUSTER, f"unix:{settings.admin_socket}"))
+    local: dict[str, str] = {}
+    if settings.gateways_address:
+        # Never called: its members are counted, and limits divided by them (ADR 0016).
+        clusters.append(_cluster(GATEWAYS_CLUSTER, settings.gateways_address))
+        local[LOCAL_CLUSTER] = GATEWAYS_CLUSTER
     return {
-        "node": {"id": settings.node_id, "cluster": "gateway"},
+        # The router is told, too: an Envoy without a local cluster refuses limits that are to be shared.
+        "node": {"id": settings.node_id, "cluster": "gateway", "metadata": local},
+        "cluster_manager": local,
         "admin": {"address": {"pipe": {"path": str(settings.admin_socket), "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {

@@ -42,6 +42,7 @@ def write_bootstrap(settings: LaunchSettings) -> Path:
             descriptors=descriptors,
             services=MANAGEMENT_SERVICES,
             node_id=settings.node_id,
+            gateways_address=settings.gateways_address,
             trusted_proxies=settings.trusted_proxies,
             metrics_port=settings.metrics_port,
         )

@@ -34,6 +34,9 @@ class EnvoySettings:
     `kea_core.envoy_tls` in its working directory."""
     node_id: str = "gateway"
     """Its name towards the router."""
+    gateways_address: str = ""
+    """`HOST:PORT` of which the host stands for every gateway by an IP address of its own, this one included: with them
+    it shares limits. Nothing connects to it. Empty: it has the whole of a limit to itself."""
     trusted_proxies: int = 0
     """Proxies before it, as an ingress is, whose `X-Forwarded-For` is believed. 0: the caller is whoever connects."""
     metrics_port: int = 0
@@ -72,6 +75,9 @@ class LaunchSettings:
     """Port it answers Prometheus on, at `/stats/prometheus`. 0: none."""
     node_id: str = "gateway"
     """Its name towards the router."""
+    gateways_address: str = ""
+    """`HOST:PORT` of which the host stands for every gateway by an IP address of its own, this one included: with them
+    it shares limits. Nothing connects to it. Empty: it has the whole of a limit to itself."""
     workers: int = 2
     """Threads that requests are spread over."""
     trusted_proxies: int = 0

@@ -59,6 +59,11 @@ class Limits:
     def __bool__(self) -> bool:
         return self != NO_LIMITS
 
+    @property
+    def rates(self) -> tuple[RateLimit, ...]:
+        """Those of its limits that are rates."""
+        return tuple(rate for rate in (self.total, self.per_consumer) if rate is not None)
+
     def check(self, field: str) -> None:
         """Checks the bounds.
 
@@ -73,6 +78,15 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+def least_burst(gateways: int) -> int:
+    """Returns the size that a bucket has at least where so many gateways share its limit; 0 where none does.
+
+    Each lets through the whole requests of its part, of which there must be one: also while one more gateway than was
+    counted stands in for another.
+    """
+    return gateways + 1 if gateways else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from envoy.config.core.v3 import base_pb2
-from envoy.config.route.v3 import route_components_pb2, scoped_route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from envoy.extensions.filters.http.grpc_json_transcoder.v3 import transcoder_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import string_pb2
@@ -43,9 +43,9 @@ def no_transcoder() -> any_pb2.Any:
 
 
 def endpoint_resources(
-    endpoint: Endpoint, deployments: Mapping[str, Deployment], invokers: EndpointInvokers
+    endpoint: Endpoint, deployments: Mapping[str, Deployment], invokers: EndpointInvokers, *, gateways: int = 0
 ) -> list[Resource]:
-    """Returns the route configuration and the scope of an endpoint.
+    """Returns the route configuration and the scope of an endpoint, whose limits so many gateways share (0: none does).
 
     A request that names a version goes to the targets that serve it, even where their weight is 0; one that names a
     version no target serves is answered 404. All others are split by weight.
@@ -53,7 +53,12 @@ def endpoint_resources(
     project, name = parse_name(endpoint.name, "projects", "endpoints")
     routes = [*_routes(endpoint, deployments, grpc=True), *_routes(endpoint, deployments, grpc=False)]
     configuration = route_configuration(endpoint.name, routes, invokers_policy(invokers))
-    limit_endpoint(configuration, project, endpoint.limits)
+    alone = None
+    if gateways and endpoint.limits.rates:
+        alone = route_pb2.RouteConfiguration()
+        alone.CopyFrom(configuration)
+        limit_endpoint(alone, project, endpoint.limits)
+    limit_endpoint(configuration, project, endpoint.limits, gateways=gateways)
     clusters = [
         Key(CLUSTER, of(target.deployment)) for target in endpoint.targets for of in (http_cluster, grpc_cluster)
     ]
@@ -64,7 +69,7 @@ def endpoint_resources(
         key=scoped_route_pb2.ScopedRouteConfiguration.Key(fragments=[fragment]),
     )
     return [
-        make_resource(endpoint.name, configuration, frozenset(clusters)),
+        make_resource(endpoint.name, configuration, frozenset(clusters), alone=alone),
         make_resource(endpoint.name, scope, frozenset({Key(ROUTES, endpoint.name)})),
     ]
 

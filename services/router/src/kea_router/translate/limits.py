@@ -4,13 +4,16 @@ Rates are token buckets (`local_ratelimit`). Whatever says one of its own at a v
 bucket, over protocols and versions; what is said at a route would give each its own. Buckets are of one Envoy, all its
 workers share them, and they begin full with every change of the route configuration.
 
+Several gateways share a limit (ADR 0016): of a bucket as large as the whole limit's each Envoy takes, for a request, as
+many tokens as its local cluster has members. Of a bucket that holds fewer it would never let anything through.
+
 Requests at once are counted by `adaptive_concurrency`, whose limit is kept where it is: least and most are the same.
 It lets go of a request however it ends. It can only be had per endpoint within a `composite` filter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from envoy.config.core.v3 import extension_pb2
@@ -22,7 +25,7 @@ from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 from xds.type.v3 import typed_struct_pb2
 
-from kea_router.domain.limits import Limits, ProjectLimits, RateLimit
+from kea_router.domain.limits import Limits, ProjectLimits, RateLimit, least_burst
 from kea_router.translate.names import CLAIMS, CONCURRENCY_FILTER, JWT_FILTER, LIMITS_FILTER, PROJECT_LIMITS_FILTER
 from kea_router.translate.policy import packed
 from kea_router.xds.resource import Resource, make_resource
@@ -43,21 +46,36 @@ UPDATE_SECONDS = 60
 """How often a limit that is fixed is computed: Envoy wants to, and it costs a timer."""
 
 
-def limit_endpoint(configuration: route_pb2.RouteConfiguration, project: str, limits: Limits) -> None:
-    """Has an endpoint's route configuration keep its limits, and say which project's it comes under."""
+def limit_endpoint(
+    configuration: route_pb2.RouteConfiguration, project: str, limits: Limits, *, gateways: int = 0
+) -> None:
+    """Has an endpoint's route configuration keep its limits, and say which project's it comes under.
+
+    Args:
+        configuration: the endpoint's.
+        project: its project's id.
+        limits: its limits.
+        gateways: how many share them; 0 where each has the whole of them to itself.
+    """
     for host in configuration.virtual_hosts:
-        if limits.total is not None or limits.per_consumer is not None:
-            host.typed_per_filter_config[LIMITS_FILTER].CopyFrom(_rates(limits))
+        if limits.rates:
+            host.typed_per_filter_config[LIMITS_FILTER].CopyFrom(_rates(limits, gateways))
         if limits.max_concurrent_requests:
             host.typed_per_filter_config[CONCURRENCY_FILTER].CopyFrom(_concurrency(limits.max_concurrent_requests))
         for route in host.routes:
             route.metadata.filter_metadata[METADATA][PROJECT] = project
 
 
-def project_limits_filter(projects: Iterable[ProjectLimits]) -> Resource:
+def project_limits_filter(projects: Sequence[ProjectLimits], *, gateways: int = 0) -> Resource:
     """Returns the filter that keeps the limits of all projects. A change of any begins the buckets of all anew."""
+    made = _project_limits(projects, gateways)
+    alone = _project_limits(projects, 0) if gateways else None
+    return make_resource(PROJECT_LIMITS_FILTER, made, alone=alone)
+
+
+def _project_limits(projects: Sequence[ProjectLimits], gateways: int) -> extension_pb2.TypedExtensionConfig:
     descriptors = [
-        {"entries": [{"key": PROJECT, "value": limits.project}], "token_bucket": _bucket(limits.total)}
+        {"entries": [{"key": PROJECT, "value": limits.project}], "token_bucket": _bucket(limits.total, gateways)}
         for limits in projects
         if limits.total is not None
     ]
@@ -66,42 +84,44 @@ def project_limits_filter(projects: Iterable[ProjectLimits]) -> Resource:
     # Without descriptors it is one that is not switched on, so that it costs nothing.
     config = _typed(LOCAL_RATE_LIMIT, stat_prefix=PROJECT_STATS)
     if descriptors:
-        config = _local_rate_limit(PROJECT_STATS, descriptors=descriptors, rate_limits=[{"actions": [action]}])
-    made = extension_pb2.TypedExtensionConfig(name=PROJECT_LIMITS_FILTER, typed_config=config)
-    return make_resource(PROJECT_LIMITS_FILTER, made)
+        limiting = {"descriptors": descriptors, "rate_limits": [{"actions": [action]}]}
+        config = _local_rate_limit(PROJECT_STATS, gateways, **limiting)
+    return extension_pb2.TypedExtensionConfig(name=PROJECT_LIMITS_FILTER, typed_config=config)
 
 
-def _rates(limits: Limits) -> any_pb2.Any:
+def _rates(limits: Limits, gateways: int) -> any_pb2.Any:
     """A request takes its consumer's token first, then one of all: who asks too much takes nothing of the others'."""
     # Headers tell of the bucket that has said no; where all say yes, of the consumer's.
     shown = {"enable_x_ratelimit_headers": "DRAFT_VERSION_03"}
     if limits.per_consumer is None:
-        return _local_rate_limit(ENDPOINT_STATS, token_bucket=_bucket(limits.total), **shown)
+        return _local_rate_limit(ENDPOINT_STATS, gateways, token_bucket=_bucket(limits.total, gateways), **shown)
     claim = {"key": JWT_FILTER, "path": [{"key": CLAIMS}, {"key": "sub"}]}
     action = {"metadata": {"descriptor_key": CONSUMER, "metadata_key": claim, "source": "DYNAMIC"}}
     return _local_rate_limit(
         ENDPOINT_STATS,
+        gateways,
         # There must be one. Without a total only a request without a subject would take of it; none gets here.
-        token_bucket=_bucket(limits.total or limits.per_consumer),
+        token_bucket=_bucket(limits.total or limits.per_consumer, gateways),
         always_consume_default_token_bucket=limits.total is not None,
-        descriptors=[{"entries": [{"key": CONSUMER}], "token_bucket": _bucket(limits.per_consumer)}],
+        descriptors=[{"entries": [{"key": CONSUMER}], "token_bucket": _bucket(limits.per_consumer, gateways)}],
         rate_limits=[{"actions": [action]}],
         max_dynamic_descriptors=MAX_CONSUMERS,
         **shown,
     )
 
 
-def _bucket(limit: RateLimit | None) -> dict[str, Any] | None:
+def _bucket(limit: RateLimit | None, gateways: int) -> dict[str, Any] | None:
     if limit is None:
         return None
     return {
-        "max_tokens": limit.effective_burst,
+        "max_tokens": max(limit.effective_burst, least_burst(gateways)),
         "tokens_per_fill": limit.requests,
         "fill_interval": f"{limit.effective_period_seconds}s",
     }
 
 
-def _local_rate_limit(stat_prefix: str, **more: Any) -> any_pb2.Any:
+def _local_rate_limit(stat_prefix: str, gateways: int, **more: Any) -> any_pb2.Any:
+    shared = {"local_cluster_rate_limit": {}} if gateways else {}
     return _typed(
         LOCAL_RATE_LIMIT,
         stat_prefix=stat_prefix,
@@ -109,6 +129,7 @@ def _local_rate_limit(stat_prefix: str, **more: Any) -> any_pb2.Any:
         filter_enforced=ALWAYS,
         enable_retry_after_header=True,
         rate_limited_as_resource_exhausted=True,
+        **shared,
         **more,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.rbac.v3 import rbac_pb2 as policy_pb2
@@ -17,6 +18,10 @@ from kea_router.domain.invokers import EndpointInvokers
 from kea_router.translate.names import CLAIMS, JWT_FILTER, METHOD_HEADER
 
 RBAC_FILTER = "envoy.filters.http.rbac"
+POLICIES_KEPT = 64
+"""Policies that are kept once made: most endpoints of a project have the same."""
+MEMBERS_KEPT = 10_000
+"""Members whose matchers are kept: whoever has a role on the platform is in the policy of every endpoint."""
 
 
 class PolicyMissingError(Exception):
@@ -33,10 +38,11 @@ def packed(message: Message) -> any_pb2.Any:
     return made
 
 
+@lru_cache(maxsize=POLICIES_KEPT)
 def invokers_policy(invokers: EndpointInvokers) -> any_pb2.Any:
     """Returns the policy that lets through who may call an endpoint, or the method that a request names.
 
-    It decides as `kea_core.policy.Policy.decide` does.
+    It decides as `kea_core.policy.Policy.decide` does. What is returned is kept: put it into others, never change it.
     """
     in_scope = _in_scope(invokers.roles)
     policies = {f"method {name}": _policy(_calls(name), in_scope, members) for name, members in invokers.of_methods}
@@ -74,6 +80,7 @@ def _calls(method: str) -> policy_pb2.Permission:
     return policy_pb2.Permission(header=route_components_pb2.HeaderMatcher(name=METHOD_HEADER, string_match=exact))
 
 
+@lru_cache(maxsize=MEMBERS_KEPT)
 def _member(member: str) -> policy_pb2.Principal:
     if member == EVERYONE:
         return policy_pb2.Principal(any=True)
@@ -83,7 +90,8 @@ def _member(member: str) -> policy_pb2.Principal:
     return _claim("sub", _exactly(member))
 
 
-def _in_scope(roles: Iterable[str]) -> policy_pb2.Principal:
+@lru_cache(maxsize=1)
+def _in_scope(roles: tuple[str, ...]) -> policy_pb2.Principal:
     """Matches tokens without scopes, and those of which a scope is one of the roles."""
     some = _claim("scopes", _one_of(value_pb2.ValueMatcher(present_match=True)))
     without = policy_pb2.Principal(not_id=some)

@@ -41,15 +41,25 @@ class Resource:
 
     key: Key
     version: str
-    """Hash of the body: equal content is never sent again."""
+    """Hash of what is sent: equal content is never sent again."""
     body: any_pb2.Any
     references: frozenset[Key]
     """Resources that must be there for this one to work."""
+    alone: any_pb2.Any | None = None
+    """What an Envoy that knows of no others beside it is sent in place of the body; None: the body too."""
 
 
-def make_resource(name: str, message: Message, references: frozenset[Key] = frozenset()) -> Resource:
-    """Returns `message` as a resource."""
-    value = message.SerializeToString(deterministic=True)
+def make_resource(
+    name: str, message: Message, references: frozenset[Key] = frozenset(), *, alone: Message | None = None
+) -> Resource:
+    """Returns `message` as a resource; `alone` stands in for it where an Envoy knows of no others."""
+    body, other = _packed(message), None if alone is None else _packed(alone)
+    content = hashlib.sha256(body.value)
+    if other is not None:
+        content.update(other.value)
+    return Resource(Key(body.type_url, name), content.hexdigest()[:16], body, references, other)
+
+
+def _packed(message: Message) -> any_pb2.Any:
     type_url = TYPE_PREFIX + message.DESCRIPTOR.full_name
-    body = any_pb2.Any(type_url=type_url, value=value)
-    return Resource(Key(type_url, name), hashlib.sha256(value).hexdigest()[:16], body, references)
+    return any_pb2.Any(type_url=type_url, value=message.SerializeToString(deterministic=True))

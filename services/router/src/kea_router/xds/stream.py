@@ -12,6 +12,9 @@ from kea_router.xds.resource import AWAITED, PUSH_ORDER, REFERRER, Key, Resource
 from kea_router.xds.snapshot import Snapshot
 from kea_router.xds.subscription import Batch, Refusal, Subscription
 
+LOCAL_CLUSTER = "local_cluster_name"
+"""Where an Envoy's metadata names the cluster of those beside it. Without one it refuses limits that it is to share."""
+
 
 class Stream:
     """The state of one stream. What is sent makes before it breaks.
@@ -24,6 +27,8 @@ class Stream:
         self.connect_time = connect_time
         """When it began, in seconds since 1970."""
         self.node_id = ""
+        self.alone = True
+        """Whether the peer knows of no other Envoys beside it."""
         self.woken = asyncio.Event()
         """Set when there may be something to send."""
         self.subscriptions = {type_url: Subscription() for type_url in PUSH_ORDER}
@@ -36,6 +41,7 @@ class Stream:
         """Takes a request in; returns the refusal it carries, if it does."""
         if request.node.id:
             self.node_id = request.node.id
+            self.alone = LOCAL_CLUSTER not in request.node.metadata
         subscription = self.subscriptions.get(request.type_url)
         if subscription is None:
             return None
@@ -59,7 +65,7 @@ class Stream:
             if batch:
                 nonce = str(next(self._nonces))
                 subscription.sent(nonce, batch)
-                found.append(_response(type_url, nonce, batch))
+                found.append(_response(type_url, nonce, batch, alone=self.alone))
         return found
 
     def has(self, key: Key, version: str) -> bool:
@@ -97,9 +103,13 @@ class Stream:
         return referrer is not None and self.subscriptions[referrer].begun and not self.subscriptions[referrer].held
 
 
-def _response(type_url: str, nonce: str, batch: Batch) -> discovery_pb2.DeltaDiscoveryResponse:
+def _response(type_url: str, nonce: str, batch: Batch, *, alone: bool) -> discovery_pb2.DeltaDiscoveryResponse:
     resources = [
-        discovery_pb2.Resource(name=resource.key.name, version=resource.version, resource=resource.body)
+        discovery_pb2.Resource(
+            name=resource.key.name,
+            version=resource.version,
+            resource=(resource.alone if alone else None) or resource.body,
+        )
         for resource in batch.resources
     ]
     return discovery_pb2.DeltaDiscoveryResponse(
