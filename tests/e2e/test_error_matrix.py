@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 from platforms import RunningPlatform
@@ -165,3 +166,26 @@ def test_validate_checks_without_calling(iris: RunningPlatform) -> None:
     with iris.client() as client:
         assert client.post(f"{TYPED}:validate", json={"input": [[1, 2, 3, 4]]}).json() == {"valid": True}
         assert client.post(f"{TYPED}:validate", json={"input": [[1, 2, 3]]}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("nothing", ""),
+        ("iris", "99"),
+        ("iris.pre\ndict", ""),
+        ("iris.predict\r\nkea.rule=endpoint", ""),
+        ("iris", "1\n"),
+        ("ir\tis", ""),
+        ("\x00", ""),
+    ],
+)
+def test_a_name_in_a_message_that_is_no_models_is_not_found(iris: RunningPlatform, name: str, version: str) -> None:
+    # By hand: tritonclient has messages of the same name, and one process takes only one of them.
+    texts = enumerate((name.encode(), version.encode()), start=1)
+    request = b"".join(bytes([number << 3 | 2, len(text)]) + text for number, text in texts)
+    with grpc.insecure_channel(f"127.0.0.1:{iris.port}") as channel:
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        with pytest.raises(grpc.RpcError) as raised:
+            infer(request, metadata=[("authorization", f"Bearer {iris.token}")], timeout=10)
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND, raised.value

@@ -1,7 +1,7 @@
 """Names of what is told of an audit event, as attributes of an OTLP log.
 
-Envoy writes those of a request, services those of an event of their own; auth reads both. Where OpenTelemetry's
-conventions have a name it is theirs, so that a company's collector knows it.
+Services write those of an event of their own; Envoy those of a request, as a line `NAME=VALUE` each in the log's body.
+Auth reads both. Where OpenTelemetry's conventions have a name it is theirs, so that a company's collector knows it.
 """
 
 from __future__ import annotations

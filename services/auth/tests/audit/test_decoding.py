@@ -76,6 +76,25 @@ def test_the_same_log_has_the_same_id_and_another_has_another() -> None:
     assert once.id != event(kea_request_id="b").id
 
 
+def test_lines_become_attributes_and_the_first_of_a_name_is_believed() -> None:
+    text = "user.id=users/ada\nkea.rule=-\nhttp.request.method=POST\nurl.path=/models/iris/a=b\nuser.id=users/eve\nnone"
+    record = logs_pb2.LogRecord(time_unix_nano=START, body=logs_pb2.AnyValue(string_value=text))
+    ((found, told),) = decode(batch_of(record))
+    assert (found.subject, found.rule, found.request) == ("users/ada", "", "POST /models/iris/a=b")
+    assert {entry.key: entry.value.string_value for entry in told.attributes} == {
+        "user.id": "users/ada",
+        "http.request.method": "POST",
+        "url.path": "/models/iris/a=b",
+    }
+    assert not told.HasField("body")
+
+
+def test_a_log_of_somebody_else_keeps_its_body() -> None:
+    record = logs_pb2.LogRecord(time_unix_nano=START, body=logs_pb2.AnyValue(string_value="something happened"))
+    ((_, told),) = decode(batch_of(record))
+    assert told == record
+
+
 def test_an_event_that_a_service_tells_is_what_it_says() -> None:
     record = logs_pb2.LogRecord(time_unix_nano=START)
     told = {

@@ -18,15 +18,17 @@ DOCS = (
 )
 
 
-def asked_of(path: str, *, private_docs: bool) -> bool:
-    """Returns whether a page of a path needs a token: the first rule that matches decides."""
+def asked_of(path: str, verb: str = "GET", *, private_docs: bool) -> bool:
+    """Returns whether a request, by a browser, needs a token: the first rule that matches decides."""
     config = extension_pb2.TypedExtensionConfig()
     config.ParseFromString(jwt_filter(JWKS, private_docs=private_docs).body.value)
     authn = config_pb2.JwtAuthentication()
     config.typed_config.Unpack(authn)
     for rule in authn.rules:
-        matched = rule.match.prefix or re.fullmatch(rule.match.safe_regex.regex, path)
-        if matched:
+        prefix, regex = rule.match.prefix, rule.match.safe_regex.regex
+        verbs = {header.string_match.exact for header in rule.match.headers if header.name == ":method"}
+        found = path.startswith(prefix) if prefix else re.fullmatch(regex, path)
+        if found and verb in (verbs or {verb}):
             return rule.requires.provider_name != ""
     problem = "everything is matched by something"
     raise AssertionError(problem)
@@ -40,7 +42,10 @@ def test_docs_need_a_token_where_settings_say_so(path: str) -> None:
 
 @pytest.mark.parametrize("private_docs", [False, True])
 def test_logging_in_needs_none_and_answering_for_a_device_does(*, private_docs: bool) -> None:
-    ways = ("/login", "/login/corp/callback", "/logout", "/oauth/token", "/healthz")
-    assert not any(asked_of(path, private_docs=private_docs) for path in ways)
+    ways = ("/login", "/login/corp/callback", "/login/renew", "/logout", "/oauth/token", "/healthz")
+    for verb in ("GET", "POST"):
+        assert not any(asked_of(path, verb, private_docs=private_docs) for path in ways)
     closed = ("/device", "/", "/api/v1/models", "/loginx", "/models/iris/predict", "/oauthx", "/.well-known/x")
     assert all(asked_of(path, private_docs=private_docs) for path in closed)
+    calls = ("/models/iris/docs", "/v2/models/iris/infer", "/projects/p/docs", "/v1/models/iris:predict", "/anything")
+    assert all(asked_of(path, "POST", private_docs=private_docs) for path in calls)

@@ -34,7 +34,7 @@ Attributes = Mapping[str, str]
 
 
 def decode(batch: bytes) -> Iterator[tuple[AuditEvent, logs_pb2.LogRecord]]:
-    """Yields what is in a batch, in its order.
+    """Yields what is in a batch, in its order: events, and the logs they are told by, with attributes for all of it.
 
     Raises:
         google.protobuf.message.DecodeError: it is none.
@@ -43,20 +43,33 @@ def decode(batch: bytes) -> Iterator[tuple[AuditEvent, logs_pb2.LogRecord]]:
         source = _attributes(logs.resource.attributes).get(names.SOURCE, "")
         for scope in logs.scope_logs:
             for record in scope.log_records:
-                yield to_event(record, source), record
+                told = _attributes(record.attributes)
+                event_id = told.get(names.EVENT_ID) or _content_id(record)
+                if not told:
+                    told = _take_lines(record)
+                read = _told_whole if names.ACTION in told else _told_of_request
+                yield read(told, event_id, record.time_unix_nano or record.observed_time_unix_nano, source), record
 
 
-def to_event(record: logs_pb2.LogRecord, source: str) -> AuditEvent:
-    """Returns a log as an event."""
-    told = _attributes(record.attributes)
-    read = _told_whole if names.ACTION in told else _told_of_request
-    return read(told, _id(record, told), record.time_unix_nano or record.observed_time_unix_nano, source)
-
-
-def _id(record: logs_pb2.LogRecord, told: Attributes) -> str:
+def _content_id(record: logs_pb2.LogRecord) -> str:
     """Returns an id that is the same where the same log has been received twice."""
-    found = told.get(names.EVENT_ID)
-    return found or hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:ID_CHARACTERS]
+    return hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:ID_CHARACTERS]
+
+
+def _take_lines(record: logs_pb2.LogRecord) -> dict[str, str]:
+    """Returns what the lines of a log's body tell, and makes attributes of them.
+
+    No value has a line break in it, as no header may. Where a name comes twice all the same, the first is believed.
+    """
+    found: dict[str, str] = {}
+    for line in record.body.string_value.split("\n"):
+        name, equals, text = line.partition("=")
+        if equals and text and text != ABSENT and name not in found:
+            found[name] = text
+            record.attributes.add(key=name).value.string_value = text
+    if found:
+        record.ClearField("body")
+    return found
 
 
 def _told_whole(told: Attributes, event_id: str, time: int, source: str) -> AuditEvent:

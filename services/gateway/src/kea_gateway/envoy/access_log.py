@@ -54,12 +54,7 @@ AUDITED = {
     audited.TOKEN_ID: CLAIM.format("jti"),
     audited.SESSION_ID: CLAIM.format("sid"),
     audited.ACCOUNT_ID: CLAIM.format("uid"),
-    audited.ENDPOINT: "%REQ(X-KEA-MODEL):160%",
-    audited.METHOD: "%REQ(X-KEA-METHOD):128%",
-    audited.MODEL_VERSION: "%RESP(X-KEA-VERSION):32%",
     audited.RULE: "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
-    audited.HTTP_VERB: "%REQ(:METHOD):16%",
-    audited.PATH: "%PATH(NQ:ORIG_OR_PATH):512%",
     audited.HTTP_STATUS: "%RESPONSE_CODE%",
     audited.GRPC_STATUS: "%GRPC_STATUS(SNAKE_STRING)%",
     audited.FLAGS: "%RESPONSE_FLAGS%",
@@ -67,11 +62,18 @@ AUDITED = {
     audited.DURATION_MS: "%DURATION%",
     audited.BYTES_RECEIVED: "%BYTES_RECEIVED%",
     audited.BYTES_SENT: "%BYTES_SENT%",
-    audited.REQUEST_ID: "%REQ(X-REQUEST-ID):128%",
     audited.SOURCE_ADDRESS: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    audited.MODEL_VERSION: "%RESP(X-KEA-VERSION):32%",
+    audited.HTTP_VERB: "%REQ(:METHOD):16%",
+    audited.REQUEST_ID: "%REQ(X-REQUEST-ID):128%",
+    audited.ENDPOINT: "%REQ(X-KEA-MODEL):160%",
+    audited.METHOD: "%REQ(X-KEA-METHOD):128%",
+    audited.PATH: "%PATH(NQ:ORIG_OR_PATH):512%",
 }
 """Who, what, on what, what was decided and by what. Whatever the caller writes is cut off somewhere: refusals are told
-too, and cost no token. No query, no header that may hold a secret, nothing of a body."""
+too, and cost no token. No query, no header that may hold a secret, nothing of a body.
+
+What a caller has a hand in comes last: of two lines with one name, readers believe the first."""
 AUDIT_FLUSH_SECONDS = 1
 AUDIT_BUFFER_BYTES = 256 * 1024
 """Whichever comes first has a batch sent. Most of what the receiver costs, it costs per batch: with 16 kB three times
@@ -121,7 +123,8 @@ def audit_log(node_id: str) -> dict[str, Any]:
             "resource_attributes": _values(
                 {audited.SOURCE: "gateway", audited.NAMESPACE: "kea", audited.INSTANCE: node_id}
             ),
-            "attributes": _values(AUDITED),
+            # As lines of one text: as attributes, of which Envoy makes objects, they cost five times as much.
+            "body": {"string_value": "\n".join(f"{name}={value}" for name, value in AUDITED.items())},
         },
     }
 

@@ -27,14 +27,15 @@ local function of_grpc(handle, headers, path)
   if OF_THE_SERVER[call] then return MANAGEMENT end
   local fields = handle:streamInfo():dynamicMetadata():get(FIELDS)
   local named = field(fields, "model_name") or field(fields, "name")
-  handle:streamInfo():dynamicMetadata():set("kea", "inference", true)
   local chosen = headers:get("x-kea-model-name") or headers:get("x-gateway-model-name") or named
   if not chosen then return nil end
   local project, endpoint = split(chosen)
-  if not endpoint then return nil end
+  local version = field(fields, "model_version") or field(fields, "version")
+  -- A message may say what no header may hold, a line break among it.
+  if not endpoint or string.find(chosen .. (named or "") .. (version or ""), "%c") then return nil end
   -- The method is the message's, whatever a header says: that is what the model server goes by, too.
   local _, _, method = split(named or "")
-  return project .. "/" .. endpoint, field(fields, "model_version") or field(fields, "version"), method
+  return project .. "/" .. endpoint, version, method
 end
 
 local function of_path(path)
@@ -85,16 +86,5 @@ function envoy_on_request(handle)
   local length = tonumber(headers:get("content-length") or "")
   if scope ~= MANAGEMENT and length and length > MAX_BODY_BYTES then
     handle:respond({[":status"] = "413"}, "the body has " .. length .. " bytes; expected at most " .. MAX_BODY_BYTES)
-  end
-end
-
--- Envoy says UNIMPLEMENTED where it has no route; a model that is not there is NOT_FOUND.
-function envoy_on_response(handle)
-  local headers = handle:headers()
-  if headers:get("grpc-status") ~= "12" or headers:get("x-envoy-upstream-service-time") then return end
-  local ours = handle:streamInfo():dynamicMetadata():get("kea")
-  if ours and ours["inference"] then
-    headers:replace("grpc-status", "5")
-    headers:replace("grpc-message", "no such model")
   end
 end

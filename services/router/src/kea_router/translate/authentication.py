@@ -15,6 +15,8 @@ from kea_router.xds.resource import Resource, make_resource
 PROVIDER = "kea"
 CACHED_TOKENS = 10_000
 PROJECT = r"(/projects/[^/]+)?"
+CALLS = ("/models/", "/v2/models/", f"/{INFERENCE_SERVICE}/Model", "/projects/", "/v1/models/")
+"""What models are called by: looked at before the patterns below, each of which costs more than all of these."""
 OPEN = (
     r"/(healthz|readyz|favicon\.ico)",
     r"/v2/health/(live|ready)",
@@ -54,19 +56,26 @@ def jwt_filter(jwks: str, *, private_docs: bool = False) -> Resource:
 
 
 def _rules(*, private_docs: bool) -> list[config_pb2.RequirementRule]:
-    """Exceptions first, then everything: closed by default."""
+    """Most requests first, then exceptions, then everything: closed by default."""
+    required = config_pb2.JwtRequirement(provider_name=PROVIDER)
+    calls = [config_pb2.RequirementRule(match=_posted(prefix), requires=required) for prefix in CALLS]
     opened = OPEN if private_docs else (*OPEN, *DOCS)
     rules = [config_pb2.RequirementRule(match=_matching(path)) for path in opened]
     page = _matching(PAGES)
     html = string_pb2.StringMatcher(contains="text/html")
     page.headers.append(route_components_pb2.HeaderMatcher(name="accept", string_match=html))
-    method = string_pb2.StringMatcher(exact="GET")
-    page.headers.append(route_components_pb2.HeaderMatcher(name=":method", string_match=method))
-    everything = config_pb2.RequirementRule(
-        match=route_components_pb2.RouteMatch(prefix="/"),
-        requires=config_pb2.JwtRequirement(provider_name=PROVIDER),
-    )
-    return [*rules, *([] if private_docs else [config_pb2.RequirementRule(match=page)]), everything]
+    page.headers.append(_method("GET"))
+    pages = [] if private_docs else [config_pb2.RequirementRule(match=page)]
+    everything = config_pb2.RequirementRule(match=route_components_pb2.RouteMatch(prefix="/"), requires=required)
+    return [*calls, *rules, *pages, everything]
+
+
+def _posted(prefix: str) -> route_components_pb2.RouteMatch:
+    return route_components_pb2.RouteMatch(prefix=prefix, headers=[_method("POST")])
+
+
+def _method(verb: str) -> route_components_pb2.HeaderMatcher:
+    return route_components_pb2.HeaderMatcher(name=":method", string_match=string_pb2.StringMatcher(exact=verb))
 
 
 def _matching(path: str) -> route_components_pb2.RouteMatch:
