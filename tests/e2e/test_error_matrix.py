@@ -187,5 +187,5 @@ def test_a_name_in_a_message_that_is_no_models_is_not_found(iris: RunningPlatfor
     with grpc.insecure_channel(f"127.0.0.1:{iris.port}") as channel:
         infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         with pytest.raises(grpc.RpcError) as raised:
-            infer(request, metadata=[("authorization", f"Bearer {iris.token}")], timeout=10)
+            infer(request, metadata=(("authorization", f"Bearer {iris.token}"),), timeout=10)
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND, raised.value
