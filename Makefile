@@ -101,6 +101,10 @@ verify: test test-browser test-registry test-cluster ## Everything CI runs, in C
 bench: setup ## Measure CPU time per request (needs Debian's `wrk` and `nghttp2-client`)
 	$(BIN)/python tests/bench/bench.py $(ARGS)
 
+.PHONY: bench-envoy
+bench-envoy: setup ## Count what each part of the gateway costs in Envoy (needs Debian's `valgrind` and `nghttp2-client`)
+	$(BIN)/python tests/bench/bench_envoy.py $(ARGS)
+
 .PHONY: bench-policy
 bench-policy: setup ## Measure what a change of the policy costs the router, with 10,000 endpoints
 	$(BIN)/python tests/bench/bench_policy.py $(ARGS)

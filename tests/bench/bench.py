@@ -64,7 +64,7 @@ def fastapi(model: Path) -> Generator[tuple[str, int], None, None]:
     environment = os.environ | {"IRIS_MODEL": str(model)}
     process = subprocess.Popen(command, cwd=Path(__file__).parent, env=environment)
     try:
-        until(lambda: _listens(port))
+        until(lambda: listens(port))
         yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
@@ -76,18 +76,19 @@ def bare_envoy(upstream: str, scratch: Path) -> Generator[tuple[str, int], None,
     """Runs an Envoy that does nothing but pass requests on; yields its URL and pid."""
     port = free_port()
     config = scratch / "bare.json"
-    config.write_text(json.dumps(_bare_config(port, upstream)))
+    config.write_text(json.dumps(bare_config(port, upstream)))
     command = [find_envoy(os.environ), "-c", str(config), "--concurrency", "1", "-l", "error", "--disable-hot-restart"]
     process = subprocess.Popen([str(part) for part in command])
     try:
-        until(lambda: _listens(port))
+        until(lambda: listens(port))
         yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def _bare_config(port: int, upstream: str) -> dict[str, Any]:
+def bare_config(port: int, upstream: str) -> dict[str, Any]:
+    """Returns the bootstrap of an Envoy that passes on what comes to `port`, and no more."""
     types = "type.googleapis.com/envoy.extensions.filters"
     router = {"name": "router", "typed_config": {"@type": f"{types}.http.router.v3.Router"}}
     manager = {
@@ -123,7 +124,8 @@ def _bare_config(port: int, upstream: str) -> dict[str, Any]:
     }
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Returns whether something on this machine takes connections on a port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
