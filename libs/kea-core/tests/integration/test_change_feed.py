@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from kea_core.change_feed import BATCH, TOMBSTONE_AGE, Change, ChangeFeed, Synced, feed_tables
 from kea_core.database import DatabaseSettings, Sessions, open_database
 from kea_core.errors import RevisionExpired
+from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 METADATA = sa.MetaData()
+POLL_SECONDS = 0.05
 TABLES = feed_tables(METADATA)
 
 
@@ -32,7 +34,7 @@ async def open_feed(settings: DatabaseSettings, clock: FakeClock) -> AsyncGenera
                 await connection.execute(CreateSchema(settings.schema))
             await connection.run_sync(METADATA.create_all)
             await connection.execute(sa.insert(TABLES.head).values(id=1, revision=0, horizon=0))
-        yield sessions, ChangeFeed(sessions, TABLES, poll_seconds=0.05, clock=clock)
+        yield sessions, ChangeFeed(sessions, TABLES, poll_seconds=POLL_SECONDS, clock=clock)
 
 
 async def write(sessions: Sessions, feed: ChangeFeed, name: str, *, deleted: bool = False) -> int:
@@ -98,6 +100,34 @@ async def test_a_change_wakes_a_waiting_watch_also_from_another_process(database
             assert await anext(changes) == Synced(0)
             await write(sessions, other, "a")
             assert await anext(changes) == Change(1, "a", deleted=False)
+
+
+async def test_watchers_that_wait_ask_the_database_together(database: DatabaseSettings) -> None:
+    async with open_feed(database, FakeClock()) as (sessions, feed), asyncio.TaskGroup() as tasks:
+        synced = asyncio.Barrier(11)
+
+        async def wait() -> None:
+            async with aclosing(feed.watch("models", 0)) as changes:
+                async for _ in changes:
+                    await synced.wait()
+
+        waiting = [tasks.create_task(wait()) for _ in range(10)]
+        await synced.wait()
+        asked: list[float] = []
+        enough = asyncio.Event()
+
+        def count(*_: object) -> None:
+            asked.append(asyncio.get_running_loop().time())
+            if len(asked) == 7:
+                enough.set()
+
+        event.listen(sessions.engine.sync_engine, "begin", count)
+        async with asyncio.timeout(20):
+            await enough.wait()
+        # Each by itself, ten would have asked within one of these times; together they leave half of one in between.
+        assert asked[6] - asked[0] >= 5 * POLL_SECONDS / 2
+        for task in waiting:
+            task.cancel()
 
 
 async def test_nothing_of_a_rolled_back_transaction_is_seen(database: DatabaseSettings) -> None:
