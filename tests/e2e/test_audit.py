@@ -37,9 +37,9 @@ def test_calls_and_changes_are_told_and_nothing_secret_is(iris: RunningPlatform)
     assert (denied["subject"], denied["outcome"]) == ("", "401")
 
     pushed = found(iris, 1, "--action", "registry", "--resource", "models/iris")
-    assert {(event["source"], event["outcome"], event["rule"]) for event in pushed} == {
-        ("registry", "OK", "built in: admin")
-    }
+    # Other tests call on the same platform, and are refused.
+    made = {(event["source"], event["rule"]) for event in pushed if event["outcome"] == "OK"}
+    assert made == {("registry", "built in: admin")}
     assert "projects/default/models/iris/versions/1" in {event["resource"] for event in pushed}
     deployed = found(iris, 1, "--action", "deployer.deployments.create")
     assert deployed[0]["source_address"] == "127.0.0.1"
