@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from kea_openapi.signature import Datatype, Example, Field, Method, Signature, TensorType
+from kea_openapi.signature import MAX_BATCH_ROWS, Datatype, Example, Field, Method, Signature, TensorType
 
 IRIS = Signature(
     methods=(
@@ -117,6 +117,7 @@ _METHODS = st.builds(
     outputs=_several(fields(outputs=True)),
     description=_TEXT,
     example=st.none() | _EXAMPLES,
+    max_batch_rows=st.integers(0, MAX_BATCH_ROWS),
 )
 
 

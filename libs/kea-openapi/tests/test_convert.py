@@ -8,7 +8,7 @@ from hypothesis import given
 from kea.registry.v1 import signature_pb2
 from kea_core.validation import validate
 from kea_openapi.convert import from_proto, to_proto, value_from_proto, value_to_proto
-from kea_openapi.signature import Example, Method, Signature, SignatureError, from_json, to_json
+from kea_openapi.signature import MAX_BATCH_ROWS, Example, Method, Signature, SignatureError, from_json, to_json
 from signature_strategies import GRADES, IRIS, signatures
 
 
@@ -33,6 +33,18 @@ def test_an_example_without_inputs_is_one() -> None:
 @given(signatures())
 def test_a_signature_survives_plain_json(signature: Signature) -> None:
     assert from_json(to_json(signature)) == signature
+
+
+@pytest.mark.parametrize("rows", [-1, MAX_BATCH_ROWS + 1])
+def test_rows_of_a_call_out_of_range_are_refused(rows: int) -> None:
+    document = to_json(IRIS)
+    document["methods"][0]["max_batch_rows"] = rows
+    with pytest.raises(SignatureError, match=rf"methods\.predict\.max_batch_rows: is {rows}; it must be 0 to 4096"):
+        from_json(document)
+
+
+def test_only_tensors_with_a_varying_first_extent_are_rows() -> None:
+    assert [method.has_rows for method in (*IRIS.methods, *GRADES.methods)] == [True, True, False, False, False, False]
 
 
 @pytest.mark.parametrize("signature", [IRIS, GRADES])

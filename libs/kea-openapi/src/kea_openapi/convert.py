@@ -113,6 +113,7 @@ def _method_to_proto(method: Method) -> signature_pb2.Method:
         inputs=[_field_to_proto(entry) for entry in method.inputs],
         outputs=[_field_to_proto(entry) for entry in method.outputs],
         table=method.table,
+        max_batch_rows=method.max_batch_rows,
     )
     if method.example is not None:
         message.example.inputs.CopyFrom(struct_to_proto(method.example.inputs))
@@ -141,6 +142,7 @@ def _method_from_proto(message: signature_pb2.Method) -> Method:
         inputs=tuple(_field_from_proto(entry, f"{where}.inputs") for entry in message.inputs),
         outputs=tuple(_field_from_proto(entry, f"{where}.outputs") for entry in message.outputs),
         table=message.table,
+        max_batch_rows=message.max_batch_rows,
         example=_example_from_proto(message.example) if message.HasField("example") else None,
     )
 

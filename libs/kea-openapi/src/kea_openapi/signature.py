@@ -20,6 +20,7 @@ MAX_METHODS = 64
 MAX_FIELDS = 4096
 MAX_RANK = 32
 MAX_FIELD_NAME = 256
+MAX_BATCH_ROWS = 4096
 
 
 class Datatype(enum.StrEnum):
@@ -97,6 +98,16 @@ class Method:
     table: bool = False
     """The inputs are the columns of one table (each of shape [-1]) and reach the model as one pandas DataFrame."""
     example: Example | None = None
+    max_batch_rows: int = 0
+    """Most rows of one call of the model that answers several callers. 0: as the framework allows; 1: none does."""
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether all that it takes and gives are tensors whose first extent varies."""
+        fields = self.inputs + self.outputs
+        return bool(self.inputs) and all(
+            entry.tensor is not None and entry.tensor.shape[:1] == (-1,) for entry in fields
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,9 @@ class Signature:
                 raise SignatureError(where, f"name must match {METHOD_NAME.pattern}")
             _check_fields(f"{where}.inputs", method.inputs)
             _check_fields(f"{where}.outputs", method.outputs)
+            if not 0 <= method.max_batch_rows <= MAX_BATCH_ROWS:
+                place = f"{where}.max_batch_rows"
+                raise SignatureError(place, f"is {method.max_batch_rows}; it must be 0 to {MAX_BATCH_ROWS}")
             if method.table and any(field.tensor is None or len(field.tensor.shape) != 1 for field in method.inputs):
                 place = f"{where}.inputs"
                 raise SignatureError(place, "columns of a table must be tensors of shape [-1]")
@@ -209,6 +223,8 @@ def _method_to_json(method: Method) -> dict[str, Any]:
         if method.example.outputs is not None:
             example["outputs"] = dict(method.example.outputs)
         document["example"] = example
+    if method.max_batch_rows:
+        document["max_batch_rows"] = method.max_batch_rows
     return document
 
 
@@ -232,6 +248,7 @@ def _method_from_json(document: Mapping[str, Any]) -> Method:
         inputs=tuple(_field_from_json(entry) for entry in document["inputs"]),
         outputs=tuple(_field_from_json(entry) for entry in document["outputs"]),
         example=None if example is None else Example(dict(example["inputs"]), _mapping_or_none(example.get("outputs"))),
+        max_batch_rows=int(document.get("max_batch_rows", 0)),
     )
 
 

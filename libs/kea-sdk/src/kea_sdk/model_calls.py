@@ -42,6 +42,7 @@ class ModelCalls:
         class_name: str | None = None,
         version: int | None = None,
         signature: Signature | None = None,
+        max_batch_rows: int | None = None,
         serializer: Serializer = "joblib",
         progress: Callable[[int, int], None] = lambda _sent, _total: None,
     ) -> ModelVersion:
@@ -62,6 +63,9 @@ class ModelCalls:
             class_name: the class in a Python file; for a directory also `file.py:Class`.
             version: the number it must get. None: the next.
             signature: what it takes and gives. None: it is derived.
+            max_batch_rows: most rows of one call of the model that answers several callers at once, for every method
+                with rows; 1 keeps every call its own. None: 64 where scikit-learn promises that a row's result does
+                not depend on the others, else 1.
             serializer: how an estimator is saved: `joblib` or `skops`.
             progress: called with the bytes sent and the bytes there are.
 
@@ -81,6 +85,7 @@ class ModelCalls:
             method=method,
             class_name=class_name,
             signature=signature,
+            max_batch_rows=max_batch_rows,
             serializer=serializer,
         )
         package = build(model, options)

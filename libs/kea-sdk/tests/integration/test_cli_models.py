@@ -32,7 +32,7 @@ def test_push_takes_all_that_can_be_said(kea: Kea, model: Path, tmp_path: Path, 
     made = kea(
         *("models", "push", "iris", model, "--example", tmp_path / "example.csv", "--framework", "sklearn"),
         *("--requirements", tmp_path / "requirements.txt", "--description", "**first**", "--method", "predict_proba"),
-        *("--version", 1, "-o", "json"),
+        *("--version", 1, "--max-batch-rows", 16, "-o", "json"),
     ).json
     assert (made["framework"], made["requirements"], made["description"]) == (
         "sklearn",
@@ -41,7 +41,15 @@ def test_push_takes_all_that_can_be_said(kea: Kea, model: Path, tmp_path: Path, 
     )
     assert made["signature"]["default_method"] == "predict_proba"
     assert made["signature"]["methods"][0]["example"]["inputs"] == {"input": [[1, 0]]}
+    assert [method["max_batch_rows"] for method in made["signature"]["methods"]] == [16, 16, 16]
     assert made["create_time"].endswith("Z")
+
+
+def test_rows_are_only_joined_where_there_are_rows(kea: Kea, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("class Model:\n    def predict(self, x: int) -> int: return x\n")
+    done = kea("models", "push", "echo", f"{tmp_path}/model.py:Model", "--max-batch-rows", 16, fails=6)
+    assert "no method takes and gives only tensors of shape [-1, …]" in done.err
+    kea("models", "push", "echo", f"{tmp_path}/model.py:Model", "--max-batch-rows", 1)
 
 
 def test_push_notes_what_could_not_be_derived_on_stderr(kea: Kea, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import traceback
 from pathlib import Path
 
 from kea_runtime import frameworks
-from kea_runtime.methods import ServedModel, Threads
+from kea_runtime.calling import Threads
+from kea_runtime.methods import ServedModel
 from kea_runtime.server import serve
 from kea_runtime.spec import Spec, write_state
 

@@ -2,90 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import enum
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
 from kea_openapi.signature import Method, Signature
 
+from kea_runtime.batching import DEFAULT_MAX_ROWS, Batches
+from kea_runtime.calling import Bound, Caller, Threads, Values
 from kea_runtime.errors import (
-    CallError,
     InvalidRequest,
     MethodNotFound,
-    ModelFailed,
     OutputInvalid,
-    Overloaded,
     Path,
     VersionNotServed,
     Violation,
     invalid,
 )
 from kea_runtime.fields import ServedField, compile_field
-from kea_runtime.pace import Pace
 from kea_runtime.tensors import kind
 
-Values = dict[str, Any]
-"""Inputs or outputs by name: arrays for tensors, plain JSON otherwise."""
-
 _MISSING = object()
-
-
-class Style(enum.Enum):
-    """How a method of a model wants to be run."""
-
-    PACED = enum.auto()
-    """Pure computation: on the loop while calls are short, else in a thread."""
-
-    THREAD = enum.auto()
-    """May block for reasons of its own (files, network), so never on the loop."""
-
-    COROUTINE = enum.auto()
-    """Awaited on the loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A method of a loaded model: takes inputs by name, and gives what the model gives."""
-
-    function: Callable[[Values], Any]
-    style: Style
-
-
-class Threads:
-    """A bounded thread pool with a bounded queue before it.
-
-    Args:
-        workers: calls that run at the same time.
-        waiting: calls that may be queued; further ones are refused.
-    """
-
-    def __init__(self, workers: int = 8, waiting: int = 1024) -> None:
-        self._pool = ThreadPoolExecutor(workers, "model")
-        self._limit = workers + waiting
-        self._pending = 0
-
-    async def run(self, function: Callable[[Values], Any], inputs: Values) -> Any:
-        """Runs the function in a thread.
-
-        Raises:
-            Overloaded: the queue is full.
-        """
-        if self._pending >= self._limit:
-            raise Overloaded
-        self._pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, inputs)
-        finally:
-            self._pending -= 1
-
-    def close(self) -> None:
-        """Forgets queued calls. Running ones are not waited for: drain before."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class ServedMethod:
@@ -98,10 +35,9 @@ class ServedMethod:
         self.outputs: tuple[ServedField, ...] = tuple(compile_field(field) for field in method.outputs)
         self.input_by_name = {field.name: field for field in self.inputs}
         self.output_by_name = {field.name: field for field in self.outputs}
-        self._function = bound.function
-        self._style = bound.style
-        self._threads = threads
-        self._pace = Pace()
+        caller = Caller(bound, threads)
+        rows = method.max_batch_rows or (DEFAULT_MAX_ROWS if bound.by_row else 1)
+        self._call = Batches(self.name, caller, rows).call if method.has_rows and rows > 1 else caller.call
 
     def read_json(self, document: Any, path: Path = ()) -> Values:
         """Returns the inputs from a JSON object with a property for each.
@@ -157,34 +93,7 @@ class ServedMethod:
             OutputInvalid: what it gave does not fit the signature.
             Overloaded: too many calls wait for a thread.
         """
-        try:
-            if self._style is Style.PACED:
-                size = _size(inputs)
-                if self._pace.is_cheap(size):
-                    start = time.perf_counter()
-                    result = self._function(inputs)
-                    self._pace.record(size, time.perf_counter() - start)
-                else:
-                    result = await self._threads.run(self._timed_in_thread, inputs)
-            elif self._style is Style.THREAD:
-                result = await self._threads.run(self._function, inputs)
-            else:
-                awaitable: Awaitable[Any] = self._function(inputs)
-                result = await awaitable
-        except CallError:
-            raise
-        except Exception as error:
-            raise ModelFailed from error
-        return self._outputs(result)
-
-    def _timed_in_thread(self, inputs: Values) -> Any:
-        # The thread's own time: wall time in the pool counts the wait for other threads, which makes every call dear
-        # as soon as a few run at once, and then none would ever come back to the loop.
-        start = time.thread_time()
-        try:
-            return self._function(inputs)
-        finally:
-            self._pace.record(_size(inputs), time.thread_time() - start)
+        return self._outputs(await self._call(inputs))
 
     def _outputs(self, result: Any) -> Values:
         """Returns the outputs by name, from a value, a mapping, a sequence in order, or an object with attributes."""
@@ -214,15 +123,6 @@ class ServedMethod:
 
     def _missing(self, name: str, path: Path) -> Violation:
         return Violation((*path, name), "is missing", "every required input")
-
-
-def _size(inputs: Values) -> int:
-    """Returns the magnitude of the inputs: the power of two of their elements."""
-    elements = 0
-    for value in inputs.values():
-        if type(value) is np.ndarray:
-            elements += value.size
-    return elements.bit_length()
 
 
 class ServedModel:

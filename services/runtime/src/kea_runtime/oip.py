@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kea_runtime.calling import Values
 from kea_runtime.errors import Path, invalid
 from kea_runtime.fields import ServedField
-from kea_runtime.methods import ServedMethod, ServedModel, Values
+from kea_runtime.methods import ServedMethod, ServedModel
 from kea_runtime.tensors import Array, check_shape
 
 SERVER_NAME = "kea"

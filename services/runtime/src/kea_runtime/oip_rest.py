@@ -16,10 +16,11 @@ from kea_openapi.signature import Datatype
 from kea_runtime import binary_tensors, oip
 from kea_runtime.answers import BINARY_HEADER, Answer, Answers
 from kea_runtime.bodies import parse_json, read_body
+from kea_runtime.calling import Values
 from kea_runtime.errors import CallError, Path, PathNotFound, VerbNotAllowed, invalid
 from kea_runtime.fields import ServedField
 from kea_runtime.http_connection import Request
-from kea_runtime.methods import ServedMethod, ServedModel, Values
+from kea_runtime.methods import ServedMethod, ServedModel
 from kea_runtime.tensors import Array, kind
 
 _Object = dict[str, Any]

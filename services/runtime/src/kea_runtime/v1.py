@@ -13,9 +13,10 @@ from typing import Any
 
 from kea_runtime.answers import Answer, Answers
 from kea_runtime.bodies import parse_json, read_body
+from kea_runtime.calling import Values
 from kea_runtime.errors import CallError, InvalidRequest, PathNotFound, VerbNotAllowed, Violation, invalid
 from kea_runtime.http_connection import Request
-from kea_runtime.methods import ServedMethod, ServedModel, Values
+from kea_runtime.methods import ServedMethod, ServedModel
 from kea_runtime.tensors import kind
 
 MAX_SINGLE_CALLS = 1024

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from kea_openapi.signature import MAX_BATCH_ROWS
 
 from kea_sdk.cli.printing import age, print_data, print_details, print_text, size
 from kea_sdk.cli.progress import upload_progress
@@ -58,6 +59,16 @@ def push(
     signature: Annotated[
         Path | None, typer.Option(help="What it takes and gives, as JSON. Default: derived.", show_default=False)
     ] = None,
+    max_batch_rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_BATCH_ROWS,
+            help="Most rows of one call of the model that answers several callers; 1: none does. "
+            "Default: 64 where scikit-learn promises rows that do not depend on each other, else 1.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         int | None, typer.Option(min=1, help="The number it must get. Default: the next.", show_default=False)
     ] = None,
@@ -77,6 +88,7 @@ def push(
             class_name=class_name,
             version=version,
             signature=read_signature(signature) if signature else None,
+            max_batch_rows=max_batch_rows,
             progress=progress,
         )
     if shared.output in {Output.JSON, Output.YAML}:

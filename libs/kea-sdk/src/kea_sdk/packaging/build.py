@@ -43,7 +43,7 @@ def build(model: Any, options: PackageOptions) -> Package:
     if options.requirements is not None:
         package = replace(package, requirements=options.requirements)
     if package.signature is not None:
-        package = replace(package, signature=_checked(package.signature, options.method))
+        package = replace(package, signature=_checked(package.signature, options))
     return package
 
 
@@ -101,13 +101,20 @@ def _reader(path: Path) -> Callable[[Path, PackageOptions], Package]:
     return reader
 
 
-def _checked(signature: Signature, method: str | None) -> Signature:
+def _checked(signature: Signature, options: PackageOptions) -> Signature:
+    method, rows = options.method, options.max_batch_rows
     if method is not None:
         if signature.method(method) is None:
             known = ", ".join(entry.name for entry in signature.methods)
             problem = f"the model has no method {method!r}; it has {known}"
             raise PackagingError(problem)
         signature = replace(signature, default_method=method)
+    if rows is not None:
+        if rows > 1 and not any(entry.has_rows for entry in signature.methods):
+            problem = f"calls cannot be joined to {rows} rows: no method takes and gives only tensors of shape [-1, …]"
+            raise PackagingError(problem)
+        methods = [replace(entry, max_batch_rows=rows) if entry.has_rows else entry for entry in signature.methods]
+        signature = replace(signature, methods=tuple(methods))
     try:
         signature.validate()
     except SignatureError as error:

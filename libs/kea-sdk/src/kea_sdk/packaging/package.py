@@ -39,4 +39,6 @@ class PackageOptions:
     """The default method."""
     class_name: str | None = None
     signature: Signature | None = None
+    max_batch_rows: int | None = None
+    """For every method. None: as the signature has it."""
     serializer: Serializer = "joblib"

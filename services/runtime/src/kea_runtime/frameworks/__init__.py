@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from kea_openapi.signature import Method
 
+from kea_runtime.calling import Bound
 from kea_runtime.frameworks import onnx, python_class, sklearn
-from kea_runtime.methods import Bound
 from kea_runtime.spec import Spec, SpecError
 
 Binder = Callable[[Method], Bound]

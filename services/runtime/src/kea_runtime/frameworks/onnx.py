@@ -9,7 +9,7 @@ from typing import Any
 
 from kea_openapi.signature import Field, Method
 
-from kea_runtime.methods import Bound, Style, Values
+from kea_runtime.calling import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError
 
 INTRA_OP_THREADS_VARIABLE = "KEA_ONNX_INTRA_OP_THREADS"

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from kea_openapi.signature import Field, Method
 
+from kea_runtime.calling import Bound, Style, Values
 from kea_runtime.errors import Path, invalid
 from kea_runtime.frameworks.annotations import Converters, hints_of
-from kea_runtime.methods import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError
 
 Coerce = Callable[[Any], Any]

@@ -9,9 +9,23 @@ from typing import Any
 import numpy as np
 from kea_openapi.signature import Method
 
+from kea_runtime.calling import Bound, Style, Values
 from kea_runtime.errors import invalid
-from kea_runtime.methods import Bound, Style, Values
 from kea_runtime.spec import Spec, SpecError
+
+BY_ROW = frozenset(
+    {
+        "apply",
+        "decision_function",
+        "inverse_transform",
+        "predict",
+        "predict_log_proba",
+        "predict_proba",
+        "score_samples",
+        "transform",
+    }
+)
+"""Methods that scikit-learn's glossary defines sample by sample."""
 
 
 def load(spec: Spec) -> Callable[[Method], Bound]:
@@ -39,7 +53,7 @@ def _bind(estimator: Any, method: Method) -> Bound:
             raise invalid((), "has no rows", "at least one")
         return function(data)
 
-    return Bound(call, Style.PACED)
+    return Bound(call, Style.PACED, by_row=method.name in BY_ROW)
 
 
 def _arranger(method: Method) -> Callable[[Values], Any]:

@@ -74,20 +74,22 @@ class Example(_message.Message):
     def __init__(self, inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., outputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class Method(_message.Message):
-    __slots__ = ("name", "description", "inputs", "outputs", "table", "example")
+    __slots__ = ("name", "description", "inputs", "outputs", "table", "example", "max_batch_rows")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     TABLE_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCH_ROWS_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     inputs: _containers.RepeatedCompositeFieldContainer[Field]
     outputs: _containers.RepeatedCompositeFieldContainer[Field]
     table: bool
     example: Example
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[Field, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Field, _Mapping]]] = ..., table: _Optional[bool] = ..., example: _Optional[_Union[Example, _Mapping]] = ...) -> None: ...
+    max_batch_rows: int
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[Field, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[Field, _Mapping]]] = ..., table: _Optional[bool] = ..., example: _Optional[_Union[Example, _Mapping]] = ..., max_batch_rows: _Optional[int] = ...) -> None: ...
 
 class Signature(_message.Message):
     __slots__ = ("methods", "default_method", "incomplete")
