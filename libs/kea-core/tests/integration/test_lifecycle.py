@@ -13,7 +13,7 @@ import pytest
 from kea_core.lifecycle import cancel_after
 
 SERVICE = """
-import asyncio, logging, sys
+import asyncio, gc, logging, sys
 from kea_core.lifecycle import cancel_after, run_service
 from prometheus_client import Counter
 
@@ -31,7 +31,7 @@ async def run(settings, stop, ready, *, metrics):
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work(settings))
         ready()
-        log.info("started", extra={"settings": settings})
+        log.info("started", extra={"settings": settings, "frozen": gc.get_freeze_count()})
         print("ready", flush=True)
         await cancel_after(stop, [task])
     print("ended", flush=True)
@@ -60,6 +60,7 @@ async def test_a_signal_ends_a_service_in_order(number: signal.Signals) -> None:
     assert (process.returncode, stdout) == (0, b"ended\n")
     line: Any = json.loads(stderr)
     assert (line["service"], line["event"], line["settings"], line["level"]) == ("example", "started", "serve", "info")
+    assert line["frozen"] > 0  # what is there by then is not looked at in every full garbage collection
 
 
 async def test_a_task_that_fails_ends_the_service_with_an_error() -> None:

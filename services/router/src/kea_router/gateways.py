@@ -17,13 +17,23 @@ NOBODY = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 """What is answered where no address stands behind the name: no gateway is ready."""
 
 
-async def follow_gateways(address: str, told: Callable[[int], None]) -> None:
-    """Tells again and again how many IP addresses the host of an address has; while none can be asked, nothing."""
+async def follow_gateways(address: str, told: Callable[[int | None], None]) -> None:
+    """Tells again and again how many IP addresses the host of an address has.
+
+    While nobody can be asked the last number holds; until there is one, None is told.
+    """
+    known = False
     while True:
         try:
             told(await count_addresses(address))
+            known = True
         except OSError:
-            log.warning("gateways are not counted; tried again", extra={"address": address}, exc_info=True)
+            held = "the last number" if known else "no number: gateways do not share limits"
+            log.warning(
+                "gateways are not counted; tried again", extra={"address": address, "holds": held}, exc_info=True
+            )
+            if not known:
+                told(None)
         await asyncio.sleep(REFRESH_SECONDS)
 
 

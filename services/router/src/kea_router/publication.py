@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from kea_router.domain.invokers import Invokers
 from kea_router.domain.limits import ProjectLimits, least_burst
 from kea_router.domain.lineages import Lineages
 from kea_router.domain.revision import Served, served_by
+from kea_router.renewal import with_invokers
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
 from kea_router.translate.endpoint_routes import endpoint_resources
@@ -38,7 +40,7 @@ QUIET_SECONDS = 0.001
 """A change goes out when none has followed it for so long …"""
 LONGEST_SECONDS = 0.02
 """… and at the latest after so long."""
-PART_SECONDS = 0.01
+PART_SECONDS = 0.008
 """A publication takes in endpoints that others may call than before until it has taken so long."""
 RETRY_SECONDS = 1.0
 """A publication that was withheld is tried again after so long, or with the next change."""
@@ -52,7 +54,7 @@ class World:
         backends: where Envoy sends what is for no model.
         changed: told of each endpoint of which what it serves may have changed.
         private_docs: whether the docs need a token.
-        sharing: whether gateways share limits; how many they are is then told before anything is published.
+        sharing: whether gateways share limits; nothing is then published before `set_gateways` is called.
     """
 
     def __init__(
@@ -78,13 +80,13 @@ class World:
         self._jwks = ""
         self._dirty_keys = False
         self._policy: Policy | None = None
-        self._compared = Policy()
-        self._invokers = Invokers(self._compared)
-        """Who may call by the policy that was compared last; what is dirty by a newer one is not known yet."""
+        self._invokers = Invokers(Policy())
+        """Who may call by the policy that was looked at last; what is dirty by a newer one is not known yet."""
         self._dirty_revocations = False
         self._project_limits: Sequence[ProjectLimits] | None = None
         self._dirty_project_limits = False
         self._gateways: int | None = None if sharing else 0
+        """How many share limits; 0: none does. None: it has not been told yet."""
         self._dirty_endpoints: set[str] = set()
         self._dirty_invokers: dict[str, None] = {}
         """Endpoints that others may call than what is published says; those that have waited longest come first."""
@@ -177,12 +179,15 @@ class World:
             self._dirty_project_limits = True
             self._changed.set()
 
-    def set_gateways(self, count: int) -> None:
-        """Takes how many gateways share limits. What has a burst no larger than that is published anew."""
-        before, self._gateways = self._gateways, max(count, 1)
+    def set_gateways(self, count: int | None) -> None:
+        """Takes how many gateways share limits; None where that is not known, and none does.
+
+        What is published anew are limits that begin or cease to be shared, and those with a burst no larger than that.
+        """
+        before, self._gateways = self._gateways, 0 if count is None else max(count, 1)
         if before == self._gateways:
             return
-        least = least_burst(max(before or 0, self._gateways))
+        least = least_burst(max(before, self._gateways)) if before and self._gateways else math.inf
         for name, endpoint in self._endpoints.items():
             if any(rate.effective_burst < least for rate in endpoint.limits.rates):
                 self._dirty_endpoints.add(name)
@@ -246,7 +251,7 @@ class World:
         It may leave endpoints whose policy alone has changed for the next time.
         """
         latest = time.monotonic() + PART_SECONDS
-        self._compare_policies()
+        self._take_policy()
         try:
             delta, names = self._delta(latest)
             self._publisher.publish(delta)
@@ -267,17 +272,11 @@ class World:
         self.published.set()
         return True
 
-    def _compare_policies(self) -> None:
+    def _take_policy(self) -> None:
         """Finds the endpoints that others may call than by the policy that was looked at last."""
-        if self._policy is None:
-            return
-        before, self._compared = self._compared, self._policy
-        if (before.roles, before.bindings) == (self._policy.roles, self._policy.bindings):
-            return
-        invokers = Invokers(self._policy)
-        for resource in sorted(invokers.differing(self._invokers)):
-            self._dirty_invokers |= dict.fromkeys(sorted(self._lineages.under(resource)))
-        self._invokers = invokers
+        if self._policy is not None:
+            for resource in sorted(self._invokers.take(self._policy)):
+                self._dirty_invokers |= dict.fromkeys(sorted(self._lineages.under(resource)))
 
     def _delta(self, latest: float) -> tuple[Delta, list[str]]:
         """Returns what is to be published, and the names of the endpoints that it holds."""
@@ -301,12 +300,19 @@ class World:
         for name in self._due(latest):
             endpoint = self._endpoints.get(name)
             if endpoint is not None:
-                invokers = self._invokers.of(name)
-                upserted += endpoint_resources(endpoint, self._deployments, invokers, gateways=self._gateways or 0)
+                upserted += self._resources(endpoint)
             else:
                 removed += [Key(SCOPE, name), Key(ROUTES, name)]
             names.append(name)
         return Delta(tuple(upserted), tuple(removed)), names
+
+    def _resources(self, endpoint: Endpoint) -> list[Resource]:
+        """Returns what is to be published of an endpoint."""
+        invokers = self._invokers.of(endpoint.name)
+        published = self._publisher.snapshot.get(Key(ROUTES, endpoint.name))
+        if published is not None and endpoint.name not in self._dirty_endpoints:
+            return [with_invokers(published, invokers)]
+        return endpoint_resources(endpoint, self._deployments, invokers, gateways=self._gateways or 0)
 
     def _due(self, latest: float) -> Iterator[str]:
         """Yields the endpoints to publish now: all that have changed, then those that others may call, until `latest`.

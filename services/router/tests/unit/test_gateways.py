@@ -47,15 +47,35 @@ async def test_a_name_that_stands_for_nothing_is_of_no_gateway(monkeypatch: pyte
     assert await count_addresses(ADDRESS) == 0
 
 
-async def test_while_no_name_server_answers_the_last_number_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [lambda: found("10.0.0.1"), raising(socket.EAI_AGAIN), lambda: found("10.0.0.1", "10.0.0.2")]
-    told: asyncio.Queue[int] = asyncio.Queue()
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["10.0.0.1", None, "10.0.0.1 10.0.0.2"], [1, 2]),  # the last number holds
+        ([None, None, "10.0.0.1"], [None, None, 1]),  # it is told that none is known
+    ],
+)
+async def test_while_no_name_server_answers_the_last_number_holds_if_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    answers: list[str | None],
+    expected: list[int | None],
+) -> None:
+    told: asyncio.Queue[int | None] = asyncio.Queue()
+    left = iter(answers)
+
+    def answer(*_: Any, **__: Any) -> Any:
+        addresses = next(left, answers[-1])
+        return raising(socket.EAI_AGAIN)() if addresses is None else found(*addresses.split())
+
     monkeypatch.setattr(gateways, "REFRESH_SECONDS", 0.001)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (answers.pop(0) if len(answers) > 1 else answers[0])())
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         following = tasks.create_task(follow_gateways(ADDRESS, told.put_nowait))
-        assert [await told.get(), await told.get()] == [1, 2]
+        assert [await told.get() for _ in expected] == expected
         following.cancel()
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == answers.count(None)
+    assert all(ADDRESS in str(vars(record)["address"]) for record in warnings)
 
 
 def raising(code: int) -> Any:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from kea_core.permission import INVOKE
@@ -50,20 +52,36 @@ def test_who_may_call_is_who_the_policy_allows_it(
     assert lets_through(Invokers(policy).of(endpoint), caller, method) is allowed
 
 
-@given(POLICIES, POLICIES)
-def test_every_endpoint_that_others_may_call_lies_under_what_differs(one: Policy, other: Policy) -> None:
-    before, after = Invokers(one), Invokers(other)
-    differing = after.differing(before)
-    assert differing == before.differing(after)
-    for endpoint in ENDPOINTS:
-        if before.of(endpoint) != after.of(endpoint):
-            assert any(is_under(endpoint, resource) for resource in differing)
+@given(st.lists(POLICIES, min_size=2, max_size=5))
+def test_from_policy_to_policy_it_says_what_each_says_and_where_others_may_call(policies: list[Policy]) -> None:
+    invokers = Invokers(policies[0])
+    for before, after in pairwise(policies):
+        differing = invokers.take(after)
+        assert differing == Invokers(before).take(after)
+        assert differing == Invokers(after).take(before)
+        for endpoint in ENDPOINTS:
+            assert invokers.of(endpoint) == Invokers(after).of(endpoint)
+            if Invokers(before).of(endpoint) != Invokers(after).of(endpoint):
+                assert any(is_under(endpoint, resource) for resource in differing)
+
+
+def test_endpoints_that_inherit_only_share_what_is_said_of_them() -> None:
+    bindings = {
+        "a": Binding("users/ada", "consumer", "projects/p"),
+        "b": Binding("users/bob", "consumer", f"{ENDPOINTS[0]}/methods/m"),
+    }
+    invokers = Invokers(Policy(bindings=bindings))
+    for endpoint in ("projects/p/endpoints/x", "projects/p/endpoints/y"):
+        assert invokers.of(endpoint) is invokers.of(ENDPOINTS[1])
+    assert invokers.of(ENDPOINTS[0]) != invokers.of(ENDPOINTS[1])
+    assert invokers.take(Policy(bindings={"b": bindings["b"]})) == {"projects/p"}
+    assert "users/ada" not in invokers.of(ENDPOINTS[1]).members
 
 
 def test_a_change_differs_only_where_it_is() -> None:
     def differing(binding: Binding) -> set[str]:
         bindings = {"a": Binding("users/ada", "consumer", "projects/p")}
-        return Invokers(Policy(bindings={**bindings, "b": binding})).differing(Invokers(Policy(bindings=bindings)))
+        return Invokers(Policy(bindings=bindings)).take(Policy(bindings={**bindings, "b": binding}))
 
     endpoint = ENDPOINTS[0]
     for resource in (PLATFORM, "projects/pp", endpoint):
@@ -71,3 +89,10 @@ def test_a_change_differs_only_where_it_is() -> None:
     assert differing(Binding("users/bob", "consumer", f"{endpoint}/methods/m")) == {endpoint}
     assert differing(Binding("users/bob", "viewer", "projects/p")) == set()  # it lets nobody call
     assert differing(Binding("users/ada", "engineer", "projects/p")) == set()  # who may already
+
+
+def test_a_role_that_lets_nobody_call_differs_nowhere() -> None:
+    bindings = {"a": Binding("users/ada", "custom", "projects/p")}
+    before = Policy({}, bindings)
+    assert Invokers(before).take(Policy({"custom": ("router.endpoints.get",)}, bindings)) == set()
+    assert Invokers(before).take(Policy({"custom": (INVOKE,)}, bindings)) == {PLATFORM}

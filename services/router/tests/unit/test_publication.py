@@ -363,6 +363,33 @@ async def test_nothing_is_published_before_it_is_known_how_many_gateways_share_l
         assert Key(SCOPE, "management") in upserted(await plane.publisher.next())
 
 
+def test_while_it_is_not_known_how_many_gateways_there_are_limits_are_published_and_not_shared(helpers: Any) -> None:
+    plane, alone = Plane(helpers, sharing=True), Plane(helpers)
+    given = {
+        "free": Limits(),
+        "limited": Limits(total=RateLimit(1_000_000)),
+        "busy": Limits(max_concurrent_requests=3),
+    }
+    for each in (plane, alone):
+        each.begin()
+        each.world.set_project_limits((ProjectLimits("default", RateLimit(5)),))
+        for name, limits in given.items():
+            endpoint = replace(helpers.make_endpoint(name), limits=limits)
+            each.world.set_endpoint(endpoint.name, endpoint)
+    plane.world.set_gateways(None)
+    assert plane.world.publish()
+    assert alone.world.publish()
+    assert plane.publisher.snapshot == alone.publisher.snapshot
+    shared = {Key(ROUTES, helpers.endpoint_name("limited")), Key(EXTENSION, names.PROJECT_LIMITS_FILTER)}
+    for count in (2, None):
+        plane.world.set_gateways(count)
+        assert plane.world.publish()
+        found = [each for each in plane.publisher.deltas[-1].upserted if each.key.type_url != SCOPE]
+        assert {resource.key for resource in found} == shared
+        assert {resource.alone is None for resource in found} == {count is None}
+    assert plane.publisher.snapshot == alone.publisher.snapshot
+
+
 def test_another_number_of_gateways_concerns_what_has_a_smaller_burst(helpers: Any) -> None:
     plane = Plane(helpers, sharing=True)
     plane.begin()

@@ -12,10 +12,11 @@ from kea_core.permission import INVOKE
 from kea_core.policy import PLATFORM, Binding, Policy
 from kea_core.testing.tokens import jwks_of
 from kea_router import publication
+from kea_router.domain.invokers import EndpointInvokers
 from kea_router.publication import World
-from kea_router.translate import endpoint_routes
+from kea_router.renewal import with_invokers
 from kea_router.xds.publisher import PublicationMetrics, Publisher
-from kea_router.xds.resource import ROUTES, Key
+from kea_router.xds.resource import ROUTES, Key, Resource
 from kea_router.xds.snapshot import Delta
 from prometheus_client import CollectorRegistry
 
@@ -140,25 +141,28 @@ def test_what_is_published_in_parts_is_what_would_be_from_scratch(
         ("projects/default/endpoints/a/methods/m", {"a"}),
     ],
 )
-def test_only_endpoints_that_a_change_concerns_are_translated(
+def test_only_endpoints_that_a_change_concerns_get_another_policy_and_none_is_translated(
     helpers: Any, monkeypatch: pytest.MonkeyPatch, resource: str, concerned: set[str]
 ) -> None:
-    translated: list[str] = []
-    translate = endpoint_routes.endpoint_resources
+    renewed: list[str] = []
 
-    def count(endpoint: Any, *rest: Any, **more: Any) -> Any:
-        translated.append(endpoint.name.rpartition("/")[2])
-        return translate(endpoint, *rest, **more)
+    def count(published: Resource, invokers: EndpointInvokers) -> Resource:
+        renewed.append(published.key.name.rpartition("/")[2])
+        return with_invokers(published, invokers)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError
 
     plane = Plane(helpers)
     plane.begin(allowing(), "a", "aa", "b")
-    monkeypatch.setattr(publication, "endpoint_resources", count)
+    monkeypatch.setattr(publication, "with_invokers", count)
+    monkeypatch.setattr(publication, "endpoint_resources", refuse)
     for policy in (allowing(resource), allowing()):
-        translated.clear()
+        renewed.clear()
         plane.told.clear()
         plane.world.set_policy(policy)
         plane.finish()
-        assert sorted(translated) == sorted(concerned)
+        assert sorted(renewed) == sorted(concerned)
         assert plane.told == []  # they serve what they did
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from google.rpc import status_pb2
+from kea_router.xds import subscription
 from kea_router.xds.resource import CLUSTER, Resource, make_resource
 from kea_router.xds.subscription import MAX_PROBLEM, Batch, Refusal, Subscription
 
@@ -362,3 +364,64 @@ def test_a_refusals_text_is_bounded() -> None:
     peer.ask()
     peer.due()
     assert len(peer.refuse("x" * 100_000).problem) == MAX_PROBLEM
+
+
+@pytest.fixture
+def small_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription, "MOST_RESOURCES", 2)
+
+
+@pytest.mark.usefixtures("small_responses")
+def test_what_is_asked_for_one_by_one_is_sent_in_small_responses() -> None:
+    peer = Peer(*"abcde")
+    peer.ask(*"abcde", "gone")
+    sent: list[list[str]] = []
+    while batch := peer.due():
+        sent.append([one.key.name for one in batch.resources])
+        assert not peer.due()  # one at a time
+        peer.acknowledge()
+    assert sent == [["a", "b"], ["c", "d"], ["e"]]
+    assert peer.subscription.held.names() == set("abcde")
+
+
+def test_a_response_ends_with_what_makes_it_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription, "MOST_BYTES", 1000)
+    peer = Peer()
+    peer.ask(*"abc")
+    peer.publish(resource("a"), resource("b", "x" * 1000), resource("c"))
+    assert peer.sent() == ["a", "b"]
+    peer.acknowledge()
+    assert peer.sent() == ["c"]
+
+
+@pytest.mark.usefixtures("small_responses")
+def test_whoever_asks_for_all_gets_all_at_once() -> None:
+    # Envoy takes the first response for all there is: it would open its door without the others.
+    peer = Peer(*"abcde")
+    peer.ask()
+    assert peer.sent() == list("abcde")
+
+
+@pytest.mark.usefixtures("small_responses")
+def test_what_has_waited_longest_is_sent_first_however_often_others_change() -> None:
+    peer = Peer(*"abc")
+    peer.ask(*"abc")
+    sent: list[str] = []
+    for number in range(3):
+        peer.publish(resource("a", f"a{number}"), resource("b", f"b{number}"))
+        sent += peer.sent()
+        peer.acknowledge()
+    assert sent == ["a", "b", "c", "a", "b", "a"]
+
+
+@pytest.mark.usefixtures("small_responses")
+def test_one_that_is_refused_does_not_keep_what_is_in_other_responses_away() -> None:
+    peer = Peer(*"abcde")
+    peer.ask(*"abcde")
+    while batch := peer.due():
+        if any(one.key.name == "b" for one in batch.resources):
+            peer.refuse()
+        else:
+            peer.acknowledge()
+    assert peer.subscription.held.names() == set("acde")
+    assert peer.subscription.rejection("b", peer.published["b"].version) == "bad"

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from kea_core.garbage import freeze_lasting
 from kea_core.logs import configure_logs
 from kea_core.task_scope import first_error
 
@@ -94,6 +95,7 @@ async def _until_signal(options: UpOptions, layout: Layout) -> None:
             loop.add_signal_handler(number, stop.set)
 
     def ready(seconds: float) -> None:
+        freeze_lasting()  # here, and by none of the services: they share the process
         sys.stdout.write(f"KEA is ready at {options.url} after {seconds:.1f} s; docs at {options.url}/docs\n")
         sys.stdout.flush()
 

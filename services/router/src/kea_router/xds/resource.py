@@ -37,29 +37,52 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One immutable resource."""
+    """One immutable resource.
+
+    There are tens of thousands: what is sent is kept as bytes, which the garbage collector need not look at.
+    """
 
     key: Key
     version: str
     """Hash of what is sent: equal content is never sent again."""
-    body: any_pb2.Any
+    content: bytes
+    """The message, serialized."""
     references: frozenset[Key]
     """Resources that must be there for this one to work."""
-    alone: any_pb2.Any | None = None
-    """What an Envoy that knows of no others beside it is sent in place of the body; None: the body too."""
+    content_alone: bytes | None = None
+    """What `alone` is made of."""
+
+    @property
+    def body(self) -> any_pb2.Any:
+        """What is sent."""
+        return any_pb2.Any(type_url=self.key.type_url, value=self.content)
+
+    @property
+    def alone(self) -> any_pb2.Any | None:
+        """What an Envoy that knows of no others beside it is sent in place of the body; None: the body too."""
+        if self.content_alone is None:
+            return None
+        return any_pb2.Any(type_url=self.key.type_url, value=self.content_alone)
+
+    def with_content(self, message: Message, *, alone: Message | None = None) -> Resource:
+        """Returns this resource with another content, of the same type and with the same references."""
+        return _resource(self.key, message, self.references, alone)
 
 
 def make_resource(
     name: str, message: Message, references: frozenset[Key] = frozenset(), *, alone: Message | None = None
 ) -> Resource:
     """Returns `message` as a resource; `alone` stands in for it where an Envoy knows of no others."""
-    body, other = _packed(message), None if alone is None else _packed(alone)
-    content = hashlib.sha256(body.value)
+    return _resource(Key(TYPE_PREFIX + message.DESCRIPTOR.full_name, name), message, references, alone)
+
+
+def _resource(key: Key, message: Message, references: frozenset[Key], alone: Message | None) -> Resource:
+    content, other = _serialized(message), None if alone is None else _serialized(alone)
+    digest = hashlib.sha256(content)
     if other is not None:
-        content.update(other.value)
-    return Resource(Key(body.type_url, name), content.hexdigest()[:16], body, references, other)
+        digest.update(other)
+    return Resource(key, digest.hexdigest()[:16], content, references, other)
 
 
-def _packed(message: Message) -> any_pb2.Any:
-    type_url = TYPE_PREFIX + message.DESCRIPTOR.full_name
-    return any_pb2.Any(type_url=type_url, value=message.SerializeToString(deterministic=True))
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)

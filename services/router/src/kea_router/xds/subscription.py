@@ -16,6 +16,9 @@ from kea_router.xds.resource import Key, Resource
 WILDCARD = "*"
 MAX_PROBLEM = 2000
 """Longest text of a refusal that is kept, in characters: it goes to logs and to callers."""
+MOST_RESOURCES, MOST_BYTES = 250, 512 * 1024
+"""A response of resources that are asked for one by one ends with the one by which it is as large: to make, serialize
+and send one of thousands holds the event loop for 0.1 s and more."""
 REMOVAL = ""
 """Stands for the version of a resource that is to be removed."""
 
@@ -81,7 +84,8 @@ class Subscription:
         self._absent: set[str] = set()
         self._pending: _Pending | None = None
         self._all_open = False
-        self._open: set[str] = set()
+        self._open: dict[str, None] = {}
+        """Names that are in question; what has been for longest comes first, so that everything has its turn."""
         self._suspects: list[tuple[str, ...]] = []
 
     @property
@@ -111,7 +115,7 @@ class Subscription:
     def changed(self, name: str) -> None:
         """Notes that a resource was published or removed."""
         if self.begun:
-            self._open.add(name)
+            self._question(name)
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Refusal | None:
         """Takes a request in; returns the refusal it carries, if it does.
@@ -146,7 +150,7 @@ class Subscription:
         self._held.drop(name)
         self._rejections.pop(name, None)
         self._absent.discard(name)
-        self._open.add(name)
+        self._question(name)
 
     def _unsubscribe(self, name: str) -> None:
         if name == WILDCARD:
@@ -162,7 +166,7 @@ class Subscription:
         elif known:
             # Still asked for by the wildcard: the client must be told again that it is there, or that it is not.
             self._held.doubt(name)
-            self._open.add(name)
+            self._question(name)
 
     def _answer(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Refusal | None:
         if self._pending is None or request.response_nonce != self._pending.nonce:
@@ -189,7 +193,7 @@ class Subscription:
         else:
             middle = len(names) // 2
             self._suspects += [names[middle:], names[:middle]]
-            self._open.update(names)
+            self._question(*names)
         return Refusal(names, problem)
 
     def due(self, published: Mapping[str, Resource], timely: Timely) -> Batch:
@@ -198,17 +202,29 @@ class Subscription:
             return Batch()
         if self._all_open:
             self._all_open = False
-            self._open |= self._names | self._held.names() | (published.keys() if self._wildcard else set())
+            names = self._names | self._held.names() | (published.keys() if self._wildcard else set())
+            self._question(*sorted(names))
         while self._suspects:
             batch = self._batch(self._suspects.pop(), published, timely)
             if batch:
                 return batch
-        return self._batch(sorted(self._open), published, timely)
+        # Where it asks for all, Envoy takes the first response for all there is, and opens its door after that.
+        return self._batch(tuple(self._open), published, timely, bounded=not self._wildcard)
 
-    def _batch(self, names: Iterable[str], published: Mapping[str, Resource], timely: Timely) -> Batch:
+    def _question(self, *names: str) -> None:
+        """Has `due` look at names, after all that it is to look at already."""
+        for name in names:
+            self._open.setdefault(name)
+
+    def _batch(
+        self, names: Iterable[str], published: Mapping[str, Resource], timely: Timely, *, bounded: bool = False
+    ) -> Batch:
         resources: list[Resource] = []
         removed: list[str] = []
+        size = 0
         for name in names:
+            if bounded and (len(resources) >= MOST_RESOURCES or size >= MOST_BYTES):
+                break  # the others stay in question
             resource = published.get(name)
             if self._differs(name, resource):
                 # That there is none of what it waits for is told at once: until then its clusters do not get warm.
@@ -218,7 +234,8 @@ class Subscription:
                     removed.append(name)
                 else:
                     resources.append(resource)
-            self._open.discard(name)
+                    size += len(resource.content)
+            self._open.pop(name, None)
         return Batch(tuple(resources), tuple(removed))
 
     def _differs(self, name: str, resource: Resource | None) -> bool:
