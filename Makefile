@@ -137,6 +137,13 @@ generate proto: setup ## Make the stubs and the descriptors from the protos
 	$(BIN)/python tools/describe.py
 	$(BIN)/python tools/crds.py
 
+.PHONY: wasm check-wasm
+wasm: setup ## Compile what runs inside of Envoy (lays out a large compiler, for this run only)
+	$(BIN)/python tools/wasm.py
+
+check-wasm: setup ## Compile it again, and fail where the committed module differs
+	$(BIN)/python tools/wasm.py --check
+
 .PHONY: lock
 lock: ## Resolve all dependencies anew into requirements.lock
 	$(UV) lock --quiet --upgrade

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -203,35 +202,6 @@ async def test_what_an_endpoint_refuses_takes_nothing_of_its_project(start_plane
         await limit(plane, limits_pb2.Limits(total=rate(1, burst=3)))
         assert Counter(await codes(plane, 10)) == {200: 3, 429: 7}
         assert await codes(plane, 6, path="/models/wine/predict") == [200] * 5 + [429]
-
-
-async def test_no_more_than_so_many_requests_are_in_progress_however_they_end(
-    start_plane: Any, eventually: Any
-) -> None:
-    async with start_plane() as plane:
-        upstream = await serve(plane, "iris")
-        await limit(plane, limits_pb2.Limits(max_concurrent_requests=3))
-        for _ in range(3):
-            upstream.holding = True
-            before = upstream.requests
-            async with asyncio.TaskGroup() as tasks:
-                held = [tasks.create_task(call(plane)) for _ in range(3)]
-
-                async def arrived(count: int = before + 3) -> bool:
-                    return upstream.requests == count
-
-                await eventually(arrived)
-                refused = await call(plane)
-                assert (refused.status_code, refused.json()["reason"]) == (429, "TOO_MANY_AT_ONCE")
-                assert refused.headers["retry-after"] == "1"
-                for task in held:  # the callers hang up
-                    task.cancel()
-            upstream.holding = False
-
-            async def free() -> bool:
-                return (await call(plane)).status_code == 200
-
-            await eventually(free)
 
 
 async def test_a_limit_that_is_changed_under_load_drops_no_request(start_plane: Any, callers: Any) -> None:

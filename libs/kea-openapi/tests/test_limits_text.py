@@ -16,11 +16,17 @@ def rate(requests: int, seconds: int = 0, burst: int = 0) -> limits_pb2.RateLimi
 
 
 def test_each_limit_is_a_phrase() -> None:
-    limits = limits_pb2.Limits(total=rate(100, burst=20), per_consumer=rate(10, 60, 10), max_concurrent_requests=4)
+    limits = limits_pb2.Limits(
+        total=rate(100, burst=20),
+        per_consumer=rate(10, 60, 10),
+        max_concurrent_requests=4,
+        max_concurrent_requests_per_consumer=2,
+    )
     assert limits_text(limits) == (
         "100 per second (20 at once) of all callers together",
         "10 per minute of each caller",
         "4 in progress at once",
+        "2 of each caller in progress at once",
     )
     assert limits_text(limits_pb2.Limits(per_consumer=rate(1, 90))) == ("1 per 90 s of each caller",)
     assert limits_text(limits_pb2.Limits()) == ()

@@ -361,7 +361,7 @@ class Limits(limits_service_pb2_grpc.LimitsServiceServicer):
         return self.world.limits.get(request.name, limits_pb2.ProjectLimits(name=request.name, etag="0"))
 
     async def UpdateProjectLimits(self, request: Any, context: Any) -> Any:
-        assert list(request.update_mask.paths) == ["total"]
+        assert list(request.update_mask.paths) == ["total", "max_concurrent_requests"]
         made = request.project_limits
         made.etag = str(self.world.now().seconds)
         made.update_time.CopyFrom(self.world.now())

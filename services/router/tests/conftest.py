@@ -38,6 +38,7 @@ from prometheus_client import CollectorRegistry
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 REVOCATION_FILTER = "kea.filters.http.revocations"
+PROJECT_CONCURRENCY_FILTER = "kea.filters.http.project_concurrency"
 PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
 Request = discovery_pb2.DeltaDiscoveryRequest
 
@@ -121,7 +122,7 @@ class FakeEnvoy:
         self._warming = None
         requests = [
             self._first(CLUSTER, ()),
-            self._first(EXTENSION, (JWT_FILTER, PROJECT_LIMITS_FILTER, REVOCATION_FILTER)),
+            self._first(EXTENSION, (JWT_FILTER, PROJECT_CONCURRENCY_FILTER, PROJECT_LIMITS_FILTER, REVOCATION_FILTER)),
             self._first(SCOPE, ()),
             *(self._first(kind, self._asked[kind]) for kind in (ENDPOINTS, ROUTES) if self._asked[kind]),
         ]

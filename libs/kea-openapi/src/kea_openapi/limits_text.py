@@ -16,6 +16,8 @@ def limits_text(limits: limits_pb2.Limits) -> tuple[str, ...]:
         found.append(f"{_rate(limits.per_consumer)} of each caller")
     if limits.max_concurrent_requests:
         found.append(f"{limits.max_concurrent_requests} in progress at once")
+    if limits.max_concurrent_requests_per_consumer:
+        found.append(f"{limits.max_concurrent_requests_per_consumer} of each caller in progress at once")
     return tuple(found)
 
 

@@ -29,24 +29,36 @@ class LimitCalls:
         request = limits_service_pb2.GetProjectLimitsRequest(name=self._limits_name)
         return _limits(self._limits_gateway.call(stub.GetProjectLimits, request, repeatable=True))
 
-    def update_project_limits(self, *, total: RateLimit | None, etag: str = "") -> ProjectLimits:
-        """Changes what the project's endpoints take together.
+    def update_project_limits(
+        self, *, total: RateLimit | None = None, max_concurrent_requests: int = 0, etag: str = ""
+    ) -> ProjectLimits:
+        """Sets what the project's endpoints take together; what is not given is no limit from then on.
 
         Args:
             total: of all requests to all of them; None: no limit.
+            max_concurrent_requests: most requests in progress at once, up to 100000; 0: no limit.
             etag: that of the limits as they were read. Empty: whatever they are.
 
         Raises:
             Aborted: they have changed since they were read.
-            InvalidArgument: the limit is out of bounds.
+            InvalidArgument: a limit is out of bounds.
         """
         stub = self._limits_gateway.stub(limits_service_pb2_grpc.LimitsServiceStub)
-        wanted = limits_pb2.ProjectLimits(name=self._limits_name, total=rate_message(total), etag=etag)
-        mask = field_mask_pb2.FieldMask(paths=["total"])
+        wanted = limits_pb2.ProjectLimits(
+            name=self._limits_name,
+            total=rate_message(total),
+            max_concurrent_requests=max_concurrent_requests,
+            etag=etag,
+        )
+        mask = field_mask_pb2.FieldMask(paths=["total", "max_concurrent_requests"])
         request = limits_service_pb2.UpdateProjectLimitsRequest(project_limits=wanted, update_mask=mask)
         return _limits(self._limits_gateway.call(stub.UpdateProjectLimits, request))
 
 
 def _limits(message: limits_pb2.ProjectLimits) -> ProjectLimits:
-    total = rate(message.total) if message.HasField("total") else None
-    return ProjectLimits(total=total, update_time=time_of(message.update_time), etag=message.etag)
+    return ProjectLimits(
+        total=rate(message.total) if message.HasField("total") else None,
+        max_concurrent_requests=message.max_concurrent_requests,
+        update_time=time_of(message.update_time),
+        etag=message.etag,
+    )

@@ -55,6 +55,8 @@ class Limits:
     """Of each consumer by itself."""
     max_concurrent_requests: int = 0
     """Most requests in progress at once; 0: no limit."""
+    max_concurrent_requests_per_consumer: int = 0
+    """Most requests of each consumer in progress at once; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class ProjectLimits:
     """What the endpoints of a project take together, at each gateway."""
 
     total: RateLimit | None
+    max_concurrent_requests: int
+    """Most requests in progress at once; 0: no limit."""
     update_time: datetime | None
     """When it was last changed; None: never."""
     etag: str

@@ -19,6 +19,7 @@ def limits(message: limits_pb2.Limits) -> Limits:
         total=rate(message.total) if message.HasField("total") else None,
         per_consumer=rate(message.per_consumer) if message.HasField("per_consumer") else None,
         max_concurrent_requests=message.max_concurrent_requests,
+        max_concurrent_requests_per_consumer=message.max_concurrent_requests_per_consumer,
     )
 
 
@@ -36,4 +37,5 @@ def limits_message(wanted: Limits) -> limits_pb2.Limits:
         total=rate_message(wanted.total),
         per_consumer=rate_message(wanted.per_consumer),
         max_concurrent_requests=wanted.max_concurrent_requests,
+        max_concurrent_requests_per_consumer=wanted.max_concurrent_requests_per_consumer,
     )

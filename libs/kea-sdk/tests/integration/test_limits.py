@@ -21,7 +21,8 @@ def deployed(client: Client) -> Client:
 
 def test_an_endpoints_limits_are_set_as_a_whole_and_kept_by_other_changes(deployed: Client) -> None:
     assert deployed.endpoint("iris").limits == Limits()
-    wanted = Limits(total=RateLimit(requests=10, period_seconds=60, burst=3), max_concurrent_requests=4)
+    total = RateLimit(requests=10, period_seconds=60, burst=3)
+    wanted = Limits(total=total, max_concurrent_requests=4, max_concurrent_requests_per_consumer=2)
     assert deployed.update_endpoint("iris", limits=wanted).limits == wanted
     assert deployed.update_endpoint("iris", timeout_seconds=5).limits == wanted
     other = Limits(per_consumer=RateLimit(requests=1))
@@ -38,17 +39,20 @@ def test_who_changed_the_endpoint_meanwhile_is_not_overruled(deployed: Client, g
 
 def test_a_projects_limits_are_set_and_taken_away(client: Client) -> None:
     assert client.project_limits().total is None
-    made = client.update_project_limits(total=RateLimit(requests=5))
-    assert (client.project_limits(), made.total) == (made, RateLimit(requests=5))
-    assert client.update_project_limits(total=None, etag=made.etag).total is None
+    made = client.update_project_limits(total=RateLimit(requests=5), max_concurrent_requests=4)
+    assert client.project_limits() == made
+    assert (made.total, made.max_concurrent_requests) == (RateLimit(requests=5), 4)
+    gone = client.update_project_limits(etag=made.etag)
+    assert (gone.total, gone.max_concurrent_requests) == (None, 0)
 
 
 def test_limits_are_set_one_by_one_on_the_command_line_and_shown(kea: Kea, deployed: Any) -> None:
     assert "limits" not in kea("endpoints", "get", "iris").out
     assert kea("endpoints", "update", "iris", "--limit", "10/m,burst=3").lines == ["iris is changed"]
-    kea("endpoints", "update", "iris", "--consumer-limit", "2/s", "--concurrency", 4)
+    kea("endpoints", "update", "iris", "--consumer-limit", "2/s", "--concurrency", 4, "--consumer-concurrency", 3)
     shown = kea("endpoints", "get", "iris").out
-    for line in ("10/m, burst=3 of all requests", "2/s of each consumer", "4 in progress"):
+    lines = ("10/m, burst=3 of all requests", "2/s of each consumer", "4 in progress", "3 of each consumer in progress")
+    for line in lines:
         assert line in shown
     kea("endpoints", "update", "iris", "--limit", "none", "--concurrency", 0)
     found = kea("endpoints", "get", "iris", "-o", "json").json["endpoint"]["limits"]
@@ -56,6 +60,7 @@ def test_limits_are_set_one_by_one_on_the_command_line_and_shown(kea: Kea, deplo
         "total": None,
         "per_consumer": {"requests": 2, "period_seconds": 1, "burst": 0},
         "max_concurrent_requests": 0,
+        "max_concurrent_requests_per_consumer": 3,
     }
     assert "'many' is no rate" in kea("endpoints", "update", "iris", "--limit", "many", fails=6).err
 
@@ -63,5 +68,9 @@ def test_limits_are_set_one_by_one_on_the_command_line_and_shown(kea: Kea, deplo
 def test_a_projects_limits_are_shown_and_changed_on_the_command_line(kea: Kea) -> None:
     assert kea("limits", "get").lines == ["project        default", "all endpoints  no limit"]
     assert kea("limits", "update", "--limit", "100/s").lines == ["the limits of default are changed"]
-    assert kea("limits", "get").lines[1].endswith("100/s")
-    assert kea("limits", "update", "--limit", "none", "-o", "json").json["total"] is None
+    kea("limits", "update", "--concurrency", 9)
+    shown = kea("limits", "get").lines[1:]
+    assert [line.removeprefix("all endpoints").strip() for line in shown] == ["100/s of all requests", "9 in progress"]
+    found = kea("limits", "update", "--limit", "none", "-o", "json").json
+    assert (found["total"], found["max_concurrent_requests"]) == (None, 9)
+    assert "nothing to change" in kea("limits", "update", fails=2).err

@@ -27,6 +27,8 @@ def event(**told: str) -> AuditEvent:
         ("rbac_access_denied_matched_policy[revoked]", "-", "401", Decision.DENIED, "token: revoked"),
         ("local_rate_limited", "RL", "429", Decision.LIMITED, "local_rate_limited"),
         ("reached_concurrency_limit", "-", "429", Decision.LIMITED, "reached_concurrency_limit"),
+        ("consumer_at_limit", "-", "429", Decision.LIMITED, "consumer_at_limit"),
+        ("project_at_limit", "-", "429", Decision.LIMITED, "project_at_limit"),
         (
             "upstream_reset_before_response_started{overflow}",
             "UO",

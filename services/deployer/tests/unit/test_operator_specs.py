@@ -138,7 +138,11 @@ def test_a_deployment_with_keas_fields() -> None:
             "endpoint": "flowers",
             "timeout": "1.5s",
             "retry": "Unanswered",
-            "limits": {"perConsumer": {"requests": 10, "period": "60s"}, "maxConcurrentRequests": 4},
+            "limits": {
+                "perConsumer": {"requests": 10, "period": "60s"},
+                "maxConcurrentRequests": 4,
+                "maxConcurrentRequestsPerConsumer": 2,
+            },
             "podTemplate": {
                 "nodeSelector": {"disk": "ssd"},
                 "tolerations": [{"key": "gpu", "effect": "NoSchedule"}],
@@ -155,6 +159,7 @@ def test_a_deployment_with_keas_fields() -> None:
     assert spec.retry == endpoint_pb2.Endpoint.RETRY_UNANSWERED
     assert (spec.limits.per_consumer.requests, spec.limits.per_consumer.period.seconds) == (10, 60)
     assert spec.limits.max_concurrent_requests == 4
+    assert spec.limits.max_concurrent_requests_per_consumer == 2
     assert [entry.name for entry in spec.pod_template.environment] == ["MODE", "KEY"]
     assert spec.pod_template.environment[1].secret.key == "a"
     assert spec.autoscaling is not None

@@ -35,6 +35,7 @@ def limits_to_proto(limits: Limits) -> limits_pb2.Limits | None:
         total=rate_to_proto(limits.total) if limits.total else None,
         per_consumer=rate_to_proto(limits.per_consumer) if limits.per_consumer else None,
         max_concurrent_requests=limits.max_concurrent_requests,
+        max_concurrent_requests_per_consumer=limits.max_concurrent_requests_per_consumer,
     )
 
 
@@ -50,13 +51,17 @@ def limits_from_proto(message: limits_pb2.Limits, field: str) -> Limits:
             rate_from_proto(message.per_consumer, f"{field}.per_consumer") if message.HasField("per_consumer") else None
         ),
         max_concurrent_requests=message.max_concurrent_requests,
+        max_concurrent_requests_per_consumer=message.max_concurrent_requests_per_consumer,
     )
 
 
 def project_limits_to_proto(limits: ProjectLimits) -> limits_pb2.ProjectLimits:
     """Returns a project's limits as callers see them."""
     message = limits_pb2.ProjectLimits(
-        name=limits.name, total=rate_to_proto(limits.total) if limits.total else None, etag=limits.etag
+        name=limits.name,
+        total=rate_to_proto(limits.total) if limits.total else None,
+        max_concurrent_requests=limits.max_concurrent_requests,
+        etag=limits.etag,
     )
     if limits.update_time is not None:
         message.update_time.FromDatetime(limits.update_time)

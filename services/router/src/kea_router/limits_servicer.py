@@ -10,6 +10,7 @@ from kea.router.v1 import limits_pb2, limits_service_pb2, limits_service_pb2_grp
 from kea_core.errors import FieldOutOfBounds, FieldViolation
 from kea_core.validation import name_expression, resource_pattern
 
+from kea_router.domain.limits import ProjectLimits
 from kea_router.domain.project_limits import LimitsOfProjects
 from kea_router.limits_convert import project_limits_to_proto, rate_from_proto
 
@@ -36,8 +37,11 @@ class LimitsServicer(limits_service_pb2_grpc.LimitsServiceServicer):
         del context
         wanted = request.project_limits
         changed = await self._limits.update(
-            _project(wanted.name, "project_limits.name"),
-            rate_from_proto(wanted.total, "project_limits.total") if wanted.HasField("total") else None,
+            ProjectLimits(
+                _project(wanted.name, "project_limits.name"),
+                rate_from_proto(wanted.total, "project_limits.total") if wanted.HasField("total") else None,
+                wanted.max_concurrent_requests,
+            ),
             list(request.update_mask.paths),
             etag=wanted.etag,
             validate_only=request.validate_only,

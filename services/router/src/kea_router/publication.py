@@ -26,6 +26,7 @@ from kea_router.renewal import with_invokers
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
 from kea_router.translate.endpoint_routes import endpoint_resources
+from kea_router.translate.in_progress import project_concurrency_filter
 from kea_router.translate.limits import project_limits_filter
 from kea_router.translate.management_routes import Backends, management_resources
 from kea_router.translate.policy import PolicyMissingError
@@ -290,6 +291,7 @@ class World:
             upserted.append(revocation_filter(self._policy.revoked))
         if self._project_limits is not None and self._dirty_project_limits:
             upserted.append(project_limits_filter(self._project_limits, gateways=self._gateways or 0))
+            upserted.append(project_concurrency_filter(self._project_limits))
         for name in sorted(self._dirty_deployments):
             if name in self._users:
                 upserted += deployment_clusters(name)

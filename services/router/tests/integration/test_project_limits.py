@@ -45,6 +45,22 @@ async def test_limits_of_a_project_are_kept_and_changed_by_who_has_read_them(sta
         assert gone.etag != made.etag
 
 
+async def test_what_is_not_named_stays_as_it_is(start_router: Any) -> None:
+    async with start_router() as router:
+        await stub(router).UpdateProjectLimits(Update(project_limits=limits(5)))
+        at_once = limits_pb2.ProjectLimits(name=NAME, max_concurrent_requests=7)
+        made = await stub(router).UpdateProjectLimits(Update(project_limits=at_once))
+        assert (made.total.requests, made.max_concurrent_requests) == (5, 7)
+        for wanted, paths, expected in (
+            (limits(6), ["total"], (6, 7)),
+            (limits(6), ["max_concurrent_requests"], (6, 0)),
+            (at_once, ["*"], (0, 7)),
+        ):
+            made = await stub(router).UpdateProjectLimits(Update(project_limits=wanted, update_mask={"paths": paths}))
+            assert (made.total.requests, made.max_concurrent_requests) == expected
+            assert await get(router) == made
+
+
 async def test_limits_out_of_bounds_are_refused(start_router: Any, helpers: Any) -> None:
     async with start_router() as router:
         half = limits_pb2.ProjectLimits(name=NAME)
@@ -55,6 +71,10 @@ async def test_limits_out_of_bounds_are_refused(start_router: Any, helpers: Any)
         for request, reason in (
             (Update(project_limits=limits(0)), "FIELD_OUT_OF_BOUNDS"),
             (Update(project_limits=half), "LIMIT_INVALID"),
+            (
+                Update(project_limits=limits_pb2.ProjectLimits(name=NAME, max_concurrent_requests=-1)),
+                "FIELD_OUT_OF_BOUNDS",
+            ),
             (Update(project_limits=limits(1), update_mask={"paths": ["name"]}), "UPDATE_MASK_INVALID"),
             (Update(project_limits=elsewhere), "FIELD_OUT_OF_BOUNDS"),
         ):

@@ -28,13 +28,16 @@ from kea_router.limits_convert import (
     rate_to_proto,
 )
 from kea_router.store.limits_rows import limits_of, limits_value
+from kea_router.translate.in_progress import MODULE
 from kea_router.translate.limits import project_limits_filter
+from kea_router.translate.names import CLAIMS, JWT_FILTER
 from xds.type.v3 import typed_struct_pb2
 
 RATES = st.builds(
     RateLimit, st.integers(1, MAX_REQUESTS), st.integers(0, MAX_PERIOD_SECONDS), st.integers(0, MAX_REQUESTS)
 )
-LIMITS = st.builds(Limits, st.none() | RATES, st.none() | RATES, st.integers(0, MAX_CONCURRENT))
+AT_ONCE = st.integers(0, MAX_CONCURRENT)
+LIMITS = st.builds(Limits, st.none() | RATES, st.none() | RATES, AT_ONCE, AT_ONCE)
 
 
 @given(LIMITS)
@@ -43,6 +46,10 @@ def test_limits_within_bounds_survive_message_and_row(limits: Limits) -> None:
     message = limits_to_proto(limits) or limits_pb2.Limits()
     assert limits_from_proto(message, "limits") == limits
     assert limits_of(json.loads(json.dumps(limits_value(limits)))) == limits
+
+
+def test_rows_from_before_consumers_had_a_number_in_progress_are_read() -> None:
+    assert limits_of({"total": None, "per_consumer": None, "max_concurrent_requests": 4}) == Limits(None, None, 4)
 
 
 @given(RATES)
@@ -55,6 +62,7 @@ def test_no_limits_are_nothing() -> None:
     assert Limits(total=RateLimit(1))
     assert Limits(per_consumer=RateLimit(1))
     assert Limits(max_concurrent_requests=1)
+    assert Limits(max_concurrent_requests_per_consumer=1)
 
 
 def test_a_rate_is_per_second_and_its_burst_what_comes_in_a_period_unless_said_otherwise() -> None:
@@ -73,12 +81,26 @@ def test_a_rate_is_per_second_and_its_burst_what_comes_in_a_period_unless_said_o
         (Limits(per_consumer=RateLimit(1, 1, MAX_REQUESTS + 1)), "per_consumer.burst"),
         (Limits(max_concurrent_requests=-1), "max_concurrent_requests"),
         (Limits(max_concurrent_requests=MAX_CONCURRENT + 1), "max_concurrent_requests"),
+        (Limits(max_concurrent_requests_per_consumer=-1), "max_concurrent_requests_per_consumer"),
     ],
 )
 def test_a_limit_out_of_bounds_is_refused_by_its_field(helpers: Any, limits: Limits, field: str) -> None:
     with pytest.raises(LimitInvalid) as caught:
         replace(helpers.make_endpoint(), limits=limits).check()
     assert caught.value.metadata["field"] == f"endpoint.limits.{field}"
+
+
+@pytest.mark.parametrize(
+    ("limits", "field"),
+    [
+        (ProjectLimits("p", RateLimit(0)), "total.requests"),
+        (ProjectLimits("p", None, MAX_CONCURRENT + 1), "max_concurrent_requests"),
+    ],
+)
+def test_a_projects_limit_out_of_bounds_is_refused_by_its_field(limits: ProjectLimits, field: str) -> None:
+    with pytest.raises(LimitInvalid) as caught:
+        limits.check("project_limits")
+    assert caught.value.metadata["field"] == f"project_limits.{field}"
 
 
 @pytest.mark.parametrize("nanos", [-1_000_000_000, 0, 1, 500_000_000, 1_500_000_000])
@@ -104,6 +126,11 @@ def test_what_envoy_is_told_is_a_filter_of_its_own_but_for_what_the_protos_do_no
     assert "local_cluster_rate_limit" not in value
     parsed = json_format.ParseDict(value, local_rate_limit_pb2.LocalRateLimit())
     assert [(entry.entries[0].value, entry.token_bucket.max_tokens) for entry in parsed.descriptors] == [("a", 5)]
+
+
+def test_who_calls_is_read_where_the_token_filter_leaves_it() -> None:
+    path = b"\0".join(part.encode() for part in ("metadata", "filter_metadata", JWT_FILTER, CLAIMS, "sub"))
+    assert path in MODULE
 
 
 @given(st.integers(1, MAX_REQUESTS), st.integers(1, 100))

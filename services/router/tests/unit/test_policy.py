@@ -6,13 +6,13 @@ from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from google.protobuf import any_pb2, duration_pb2
 from kea_core.policy import Binding, Policy
 from kea_router.domain.invokers import EndpointInvokers, Invokers
+from kea_router.translate.packing import packed
 from kea_router.translate.policy import (
     RBAC_FILTER,
     PolicyMissingError,
     anyone_policy,
     check_policies,
     invokers_policy,
-    packed,
     route_configuration,
 )
 

@@ -16,7 +16,7 @@ from kea_router.domain.endpoint_status import EndpointState
 from kea_router.domain.limits import Limits, ProjectLimits, RateLimit
 from kea_router.publication import World
 from kea_router.translate import endpoint_routes, names
-from kea_router.translate.policy import packed
+from kea_router.translate.packing import packed
 from kea_router.xds.publisher import PublicationMetrics, Publisher
 from kea_router.xds.resource import CLUSTER, ENDPOINTS, EXTENSION, ROUTES, SCOPE, Key
 from kea_router.xds.snapshot import Delta
@@ -345,7 +345,8 @@ async def test_limits_of_projects_go_out_when_they_change_and_only_then(plane: P
     limits = (ProjectLimits("default", RateLimit(5)),)
     plane.world.set_project_limits(limits)
     plane.world.publish()
-    assert upserted(plane.publisher.deltas[-1]) == {Key(EXTENSION, names.PROJECT_LIMITS_FILTER)}
+    of_projects = {names.PROJECT_LIMITS_FILTER, names.PROJECT_CONCURRENCY_FILTER}
+    assert upserted(plane.publisher.deltas[-1]) == {Key(EXTENSION, name) for name in of_projects}
     plane.world.set_project_limits(limits)
     endpoint = helpers.make_endpoint()
     plane.world.set_endpoint(endpoint.name, endpoint)
@@ -384,7 +385,9 @@ def test_while_it_is_not_known_how_many_gateways_there_are_limits_are_published_
     for count in (2, None):
         plane.world.set_gateways(count)
         assert plane.world.publish()
-        found = [each for each in plane.publisher.deltas[-1].upserted if each.key.type_url != SCOPE]
+        same = names.PROJECT_CONCURRENCY_FILTER
+        delta = plane.publisher.deltas[-1]
+        found = [each for each in delta.upserted if each.key.type_url != SCOPE and each.key.name != same]
         assert {resource.key for resource in found} == shared
         assert {resource.alone is None for resource in found} == {count is None}
     assert plane.publisher.snapshot == alone.publisher.snapshot

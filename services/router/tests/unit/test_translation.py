@@ -5,6 +5,7 @@ After a change that is meant, run this file with `--update-golden` and read the 
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from kea_router.store.limits_rows import limits_of, rate_of
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints
 from kea_router.translate.endpoint_routes import endpoint_resources
+from kea_router.translate.in_progress import MODULE, project_concurrency_filter
 from kea_router.translate.limits import project_limits_filter
 from kea_router.translate.management_routes import Backends, management_resources
 from kea_router.translate.policy import RBAC_FILTER
@@ -46,6 +48,9 @@ def translate(case: dict[str, Any]) -> list[Resource]:
     if "project_limits" in case:
         limits = [ProjectLimits(name, rate_of(value)) for name, value in case["project_limits"].items()]
         found.append(project_limits_filter(limits, gateways=gateways))
+    if "project_concurrency" in case:
+        at_once = [ProjectLimits(name, None, most) for name, most in case["project_concurrency"].items()]
+        found.append(project_concurrency_filter(at_once))
     if "backends" in case:
         found += management_resources(Backends(**case["backends"]))
     for name in case.get("clusters", ()):
@@ -92,7 +97,8 @@ def written(resources: Iterable[Resource]) -> str:
         | ({"alone": json_format.MessageToDict(resource.alone)} if resource.alone is not None else {})
         for resource in resources
     ]
-    return json.dumps(documents, indent=2, sort_keys=True) + "\n"
+    module = base64.b64encode(MODULE).decode()
+    return json.dumps(documents, indent=2, sort_keys=True).replace(module, "in_progress.wasm") + "\n"
 
 
 def test_translations_are_as_they_were(request: pytest.FixtureRequest) -> None:

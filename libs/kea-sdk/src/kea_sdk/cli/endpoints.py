@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,6 @@ from kea_sdk.cli.shared_options import Shared, shared_options
 
 if TYPE_CHECKING:
     from kea_sdk.client import Client
-    from kea_sdk.limits import Limits
     from kea_sdk.resources import Deployment, Endpoint
 
 app = typer.Typer(help="Look at what is served, and change how.", no_args_is_help=True)
@@ -112,13 +111,26 @@ def update(
         int | None,
         typer.Option(metavar="N", help="Most requests in progress at once; 0: no limit.", show_default=False),
     ] = None,
+    consumer_concurrency: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Most requests of each consumer in progress at once; 0: no limit.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Change an endpoint's time-out, what is retried, or its limits."""
+    rates = {"total": limit, "per_consumer": consumer_limit}
+    counts = {
+        "max_concurrent_requests": concurrency,
+        "max_concurrent_requests_per_consumer": consumer_concurrency,
+    }
+    changes: dict[str, Any] = {name: limits.rate(text) for name, text in rates.items() if text is not None}
+    changes |= {name: count for name, count in counts.items() if count is not None}
     with shared.client() as client:
         wanted, etag = None, ""
-        if not (limit is None and consumer_limit is None and concurrency is None):
+        if changes:
             found = client.endpoint(endpoint)
-            wanted, etag = _limited(found.limits, limit, consumer_limit, concurrency), found.etag
+            wanted, etag = dataclasses.replace(found.limits, **changes), found.etag
         changed = client.update_endpoint(endpoint, timeout_seconds=timeout, retry=retry, limits=wanted, etag=etag)
     print_text(changed, f"{changed.name} is changed", shared.output)
 
@@ -143,16 +155,6 @@ def revisions(
         for entry in found
     ]
     print_data(found, rows, shared.output)
-
-
-def _limited(now: Limits, limit: str | None, consumer_limit: str | None, concurrency: int | None) -> Limits:
-    """Returns the limits with what is given in the place of what there is."""
-    return dataclasses.replace(
-        now,
-        total=now.total if limit is None else limits.rate(limit),
-        per_consumer=now.per_consumer if consumer_limit is None else limits.rate(consumer_limit),
-        max_concurrent_requests=now.max_concurrent_requests if concurrency is None else concurrency,
-    )
 
 
 def _deployments(client: Client) -> dict[str, Deployment] | None:

@@ -25,7 +25,11 @@ def get(shared: Shared) -> None:
     with shared.client() as client:
         found = client.project_limits()
         project = client.settings.project
-    details = {"project": project, "all endpoints": f"{found.total}" if found.total else "no limit"}
+    lines = (
+        f"{found.total} of all requests" if found.total else "",
+        f"{found.max_concurrent_requests} in progress" if found.max_concurrent_requests else "",
+    )
+    details = {"project": project, "all endpoints": "\n".join(line for line in lines if line) or "no limit"}
     print_details(found, details, shared.output)
 
 
@@ -35,12 +39,27 @@ def update(
     shared: Shared,
     *,
     limit: Annotated[
-        str, typer.Option(metavar="RATE", help=f"Requests to all endpoints together, {RATE_HELP}.", show_default=False)
-    ],
+        str | None,
+        typer.Option(metavar="RATE", help=f"Requests to all endpoints together, {RATE_HELP}.", show_default=False),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Most requests to all endpoints in progress at once; 0: no limit.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Change the project's limits. Each gateway counts by itself."""
+    """Change the project's limits; what is not given stays."""
+    if limit is None and concurrency is None:
+        problem = "nothing to change; expected --limit or --concurrency"
+        raise typer.BadParameter(problem)
     with shared.client() as client:
-        changed = client.update_project_limits(total=rate(limit))
+        now = client.project_limits()
+        changed = client.update_project_limits(
+            total=now.total if limit is None else rate(limit),
+            max_concurrent_requests=now.max_concurrent_requests if concurrency is None else concurrency,
+            etag=now.etag,
+        )
         project = client.settings.project
     print_text(changed, f"the limits of {project} are changed", shared.output)
 
@@ -58,5 +77,8 @@ def shown(limits: Limits) -> str:
         f"{limits.total} of all requests" if limits.total else "",
         f"{limits.per_consumer} of each consumer" if limits.per_consumer else "",
         f"{limits.max_concurrent_requests} in progress" if limits.max_concurrent_requests else "",
+        f"{limits.max_concurrent_requests_per_consumer} of each consumer in progress"
+        if limits.max_concurrent_requests_per_consumer
+        else "",
     )
     return "\n".join(line for line in lines if line)

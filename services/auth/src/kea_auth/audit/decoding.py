@@ -24,7 +24,10 @@ MODEL_PATH = re.compile(
 INFERENCE_CALLS = "/inference.GRPCInferenceService/Model"
 UNKNOWN_CALLER = "jwt_authn_access_denied"
 NOT_ALLOWED = "rbac_access_denied_matched_policy"
-LIMITED = ("local_rate_limited", "request_rate_limited", "rate_limited", "reached_concurrency_limit", "overload")
+LIMITED = (
+    *("local_rate_limited", "request_rate_limited", "rate_limited", "overload"),
+    *("reached_concurrency_limit", "consumer_at_limit", "project_at_limit"),
+)
 LIMIT_FLAGS = frozenset({"RL", "RLSE", "UO", "OM"})  # codespell:ignore
 """Rate limited, the limit's service away, too many at once, too much memory in use."""
 ANSWERED = frozenset({"via_upstream", "direct_response"})

@@ -15,7 +15,9 @@ from kea_gateway.envoy.local_replies import local_reply_config
 from kea_gateway.envoy.settings import EnvoySettings
 
 TYPES = "type.googleapis.com"
-HTTP = f"{TYPES}/envoy.extensions.filters.http"
+FILTERS = "envoy.extensions.filters.http"
+HTTP = f"{TYPES}/{FILTERS}"
+WITH_MATCHER = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 MANAGER = f"{TYPES}/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER_FILTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}}
 ADS = {"ads": {}, "resource_api_version": "V3"}
@@ -32,6 +34,7 @@ JWT_FILTER = "envoy.filters.http.jwt_authn"
 REVOCATION_FILTER = "kea.filters.http.revocations"
 LIMITS_FILTER = "envoy.filters.http.local_ratelimit"
 CONCURRENCY_FILTER = "kea.filters.http.concurrency"
+PROJECT_CONCURRENCY_FILTER = "kea.filters.http.project_concurrency"
 PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
 SESSION_FILTER = "kea.filters.http.session"
 SCOPE_HEADER = "x-kea-model"
@@ -157,8 +160,8 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
     lua = f"local MAX_BODY_BYTES = {settings.max_body_bytes}\n{lua}"
     return [
         _session(),
-        _discovered(JWT_FILTER, "jwt_authn.v3.JwtAuthentication"),
-        _discovered(REVOCATION_FILTER, "rbac.v3.RBAC"),
+        _discovered(JWT_FILTER, f"{FILTERS}.jwt_authn.v3.JwtAuthentication"),
+        _discovered(REVOCATION_FILTER, f"{FILTERS}.rbac.v3.RBAC"),
         {
             "name": "envoy.filters.http.grpc_field_extraction",
             "typed_config": {
@@ -198,7 +201,6 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
 
 def _session() -> dict[str, Any]:
     """What makes a bearer token of a session cookie; requests without one, as programs send them, skip it."""
-    matching = f"{TYPES}/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
     lua = {"@type": f"{HTTP}.lua.v3.Lua", "default_source_code": {"inline_string": _script("session.lua")}}
     cookie = {"@type": f"{TYPES}/envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "cookie"}
     with_session = {
@@ -212,7 +214,7 @@ def _session() -> dict[str, Any]:
     return {
         "name": SESSION_FILTER,
         "typed_config": {
-            "@type": matching,
+            "@type": f"{TYPES}/{WITH_MATCHER}",
             "extension_config": {"name": "envoy.filters.http.lua", "typed_config": lua},
             "xds_matcher": {
                 "matcher_list": {
@@ -231,7 +233,7 @@ def _discovered(name: str, kind: str) -> dict[str, Any]:
     """A filter that the router sends. Without keys and revocations nobody is let in: the listener waits for them."""
     discovery = {
         "config_source": ADS,
-        "type_urls": [f"{HTTP}.{kind}"],
+        "type_urls": [f"{TYPES}/{kind}"],
         "apply_default_config_without_warming": False,
     }
     return {"name": name, "config_discovery": discovery}
@@ -240,21 +242,21 @@ def _discovered(name: str, kind: str) -> dict[str, Any]:
 def _limits() -> list[dict[str, Any]]:
     """What requests that may be made are held to: the narrowest first, so that no refusal takes of what others share.
 
-    The first two are empty, and endpoints bring their own.
+    Those of endpoints are empty, and endpoints bring their own. Those of projects come from the router; an older one
+    sends none, for which a listener would wait, and then answer 500.
     """
-    matching = f"{TYPES}/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
     composite = {"name": "composite", "typed_config": {"@type": f"{HTTP}.composite.v3.Composite"}}
+    at_once = {"@type": f"{TYPES}/{WITH_MATCHER}", "extension_config": composite, "xds_matcher": {}}
     rates = {"@type": f"{HTTP}.local_ratelimit.v3.LocalRateLimit"}
-    of_projects = _discovered(PROJECT_LIMITS_FILTER, "local_ratelimit.v3.LocalRateLimit")
-    # An older router sends none; without, a listener would wait for it, and then answer 500.
-    of_projects["config_discovery"]["default_config"] = {**rates, "stat_prefix": "project_limits"}
+    projects_at_once = _discovered(PROJECT_CONCURRENCY_FILTER, WITH_MATCHER)
+    projects_at_once["config_discovery"]["default_config"] = at_once
+    projects_rates = _discovered(PROJECT_LIMITS_FILTER, f"{FILTERS}.local_ratelimit.v3.LocalRateLimit")
+    projects_rates["config_discovery"]["default_config"] = {**rates, "stat_prefix": "project_limits"}
     return [
-        {
-            "name": CONCURRENCY_FILTER,
-            "typed_config": {"@type": matching, "extension_config": composite, "xds_matcher": {}},
-        },
+        {"name": CONCURRENCY_FILTER, "typed_config": at_once},
+        projects_at_once,
         {"name": LIMITS_FILTER, "typed_config": {**rates, "stat_prefix": "endpoint_limits"}},
-        of_projects,
+        projects_rates,
     ]
 
 

@@ -40,8 +40,8 @@ INVALID_TOKENS = (
 )
 """Tokens that are not good, for which Envoy answers 403: what it says of them, and what is told."""
 CROWDED = ("TOO_MANY_AT_ONCE", "Too Many Requests", 8, "too many requests are in progress; try again in a second")
-CROWDED_DETAILS = "reached_concurrency_limit"
-"""What Envoy says where an endpoint has as many requests in progress as it takes."""
+CROWDED_DETAILS = ("reached_concurrency_limit", "consumer_at_limit", "project_at_limit")
+"""What Envoy says where an endpoint, a consumer at it, or a project has as many requests in progress as it may."""
 CROSS_SITE = ("CROSS_SITE", "Forbidden", 7, BODY)
 LUA_DETAILS = "lua_response"
 """What Envoy says where a script of ours has answered."""
@@ -132,9 +132,10 @@ def _crowded() -> list[dict[str, Any]]:
     return [
         {
             **mapper,
-            "filter": _both(mapper["filter"], _details(CROWDED_DETAILS)),
+            "filter": _both(mapper["filter"], _details(details)),
             "headers_to_add": [*mapper.get("headers_to_add", ()), soon],
         }
+        for details in CROWDED_DETAILS
         for mapper in _shapes(429, *CROWDED)
     ]
 

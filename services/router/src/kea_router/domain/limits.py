@@ -55,6 +55,8 @@ class Limits:
     """Of each consumer by itself."""
     max_concurrent_requests: int = 0
     """Most requests in progress at once, up to 100000; 0 for no limit."""
+    max_concurrent_requests_per_consumer: int = 0
+    """Most requests of each consumer in progress at once, up to 100000; 0 for no limit."""
 
     def __bool__(self) -> bool:
         return self != NO_LIMITS
@@ -74,7 +76,8 @@ class Limits:
             self.total.check(f"{field}.total")
         if self.per_consumer is not None:
             self.per_consumer.check(f"{field}.per_consumer")
-        _check(f"{field}.max_concurrent_requests", self.max_concurrent_requests, 0, MAX_CONCURRENT)
+        for name in ("max_concurrent_requests", "max_concurrent_requests_per_consumer"):
+            _check(f"{field}.{name}", getattr(self, name), 0, MAX_CONCURRENT)
 
 
 NO_LIMITS = Limits()
@@ -97,10 +100,22 @@ class ProjectLimits:
     """Its id."""
     total: RateLimit | None = None
     """Of all requests to all its endpoints."""
+    max_concurrent_requests: int = 0
+    """Most requests to all its endpoints in progress at once, up to 100000; 0 for no limit."""
     revision: int = 0
     """Of the change feed; 0 where nothing was ever set. Source of the etag."""
     update_time: datetime | None = None
     """None where nothing was ever set."""
+
+    def check(self, field: str) -> None:
+        """Checks the bounds.
+
+        Raises:
+            LimitInvalid: naming what within `field` is out of bounds.
+        """
+        if self.total is not None:
+            self.total.check(f"{field}.total")
+        _check(f"{field}.max_concurrent_requests", self.max_concurrent_requests, 0, MAX_CONCURRENT)
 
     @property
     def name(self) -> str:

@@ -11,9 +11,9 @@ from kea_core.change_feed import Change, Synced
 from kea_core.clock import Clock
 from kea_core.errors import EtagMismatch, UpdateMaskInvalid
 
-from kea_router.domain.limits import ProjectLimits, RateLimit
+from kea_router.domain.limits import ProjectLimits
 
-MUTABLE = ("total",)
+MUTABLE = ("total", "max_concurrent_requests")
 
 
 class ProjectLimitsTransaction(Protocol):
@@ -66,9 +66,9 @@ class LimitsOfProjects:
             return await transaction.all()
 
     async def update(
-        self, project: str, total: RateLimit | None, paths: Sequence[str], *, etag: str, validate_only: bool
+        self, wanted: ProjectLimits, paths: Sequence[str], *, etag: str, validate_only: bool
     ) -> ProjectLimits:
-        """Changes the parts that `paths` name; none named means all that are set.
+        """Changes the parts of a project's limits that `paths` name; none named means all that are set.
 
         Raises:
             EtagMismatch: they have changed since the caller read them.
@@ -78,13 +78,13 @@ class LimitsOfProjects:
         for path in paths:
             if path not in (*MUTABLE, "*"):
                 raise UpdateMaskInvalid(path, MUTABLE)
-        if total is not None:
-            total.check("project_limits.total")
+        wanted.check("project_limits")
+        named = MUTABLE if "*" in paths else paths or [part for part in MUTABLE if getattr(wanted, part)]
         async with self._store.transaction(commit=not validate_only) as transaction:
-            limits = await transaction.get(project)
+            limits = await transaction.get(wanted.project)
             if etag and etag != limits.etag:
                 raise EtagMismatch(limits.name)
-            changed = replace(limits, total=total) if paths or total is not None else limits
+            changed = replace(limits, **{part: getattr(wanted, part) for part in named})
             if changed == limits:
                 return limits
             return await transaction.put(replace(changed, update_time=self._clock()))

@@ -28,4 +28,9 @@ def limits_of(value: Mapping[str, Any]) -> Limits:
     """Returns the endpoint's limits of a value."""
     if not value:
         return Limits()
-    return Limits(rate_of(value["total"]), rate_of(value["per_consumer"]), value["max_concurrent_requests"])
+    return Limits(
+        rate_of(value["total"]),
+        rate_of(value["per_consumer"]),
+        value["max_concurrent_requests"],
+        value.get("max_concurrent_requests_per_consumer", 0),  # rows from before there was one
+    )

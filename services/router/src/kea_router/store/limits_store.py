@@ -72,6 +72,7 @@ class SqlProjectLimitsTransaction:
         row = {
             "project": made.project,
             "total": rate_value(made.total),
+            "max_concurrent_requests": made.max_concurrent_requests,
             "revision": made.revision,
             "update_time": made.update_time,
         }
@@ -80,4 +81,5 @@ class SqlProjectLimitsTransaction:
 
 
 def _limits(row: sa.Row[Any]) -> ProjectLimits:
-    return ProjectLimits(row.project, rate_of(row.total), row.revision, as_utc(row.update_time))
+    rate, most = rate_of(row.total), row.max_concurrent_requests
+    return ProjectLimits(row.project, rate, most, row.revision, as_utc(row.update_time))

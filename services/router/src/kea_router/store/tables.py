@@ -44,6 +44,7 @@ PROJECT_LIMITS = sa.Table(
     METADATA,
     sa.Column("project", sa.String(64), primary_key=True),
     sa.Column("total", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("max_concurrent_requests", sa.Integer, nullable=False, server_default="0"),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
 )

@@ -9,7 +9,7 @@ from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from kea_core.tokens import AUDIENCE, ISSUER, LEEWAY_SECONDS
 
 from kea_router.translate.names import CLAIMS, INFERENCE_SERVICE, JWT_FILTER, TOKEN_ID_HEADERS
-from kea_router.translate.policy import packed
+from kea_router.translate.packing import packed
 from kea_router.xds.resource import Resource, make_resource
 
 PROVIDER = "kea"

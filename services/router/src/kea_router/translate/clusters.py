@@ -15,7 +15,7 @@ from kea_core.address import has_name
 from kea_core.envoy_tls import TLS_SOCKET, upstream_context
 
 from kea_router.domain.deployment import Deployment
-from kea_router.translate.policy import packed
+from kea_router.translate.packing import packed
 from kea_router.xds.resource import ENDPOINTS, Key, Resource, make_resource
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

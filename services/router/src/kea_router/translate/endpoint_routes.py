@@ -18,7 +18,8 @@ from kea_router.domain.invokers import EndpointInvokers
 from kea_router.translate.clusters import grpc_cluster, http_cluster
 from kea_router.translate.limits import limit_endpoint
 from kea_router.translate.names import INFERENCE_SERVICE, TOKEN_ID_HEADERS, VERSION_HEADER, scope_key
-from kea_router.translate.policy import header, invokers_policy, packed, route_configuration
+from kea_router.translate.packing import packed
+from kea_router.translate.policy import header, invokers_policy, route_configuration
 from kea_router.translate.shares import shares
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 

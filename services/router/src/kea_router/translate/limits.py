@@ -1,4 +1,4 @@
-"""Limits as filters of Envoy.
+"""Limits on rates as filters of Envoy, and where endpoints say them and those on what is in progress.
 
 Rates are token buckets (`local_ratelimit`). Whatever says one of its own at a virtual host gives all its routes one
 bucket, over protocols and versions; what is said at a route would give each its own. Buckets are of one Envoy, all its
@@ -6,9 +6,6 @@ workers share them, and they begin full with every change of the route configura
 
 Several gateways share a limit (ADR 0016): of a bucket as large as the whole limit's each Envoy takes, for a request, as
 many tokens as its local cluster has members. Of a bucket that holds fewer it would never let anything through.
-
-Requests at once are counted by `adaptive_concurrency`, whose limit is kept where it is: least and most are the same.
-It lets go of a request however it ends. It can only be had per endpoint within a `composite` filter.
 """
 
 from __future__ import annotations
@@ -18,21 +15,16 @@ from typing import Any
 
 from envoy.config.core.v3 import extension_pb2
 from envoy.config.route.v3 import route_pb2
-from envoy.extensions.common.matching.v3 import extension_matcher_pb2
-from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from google.protobuf import any_pb2
-from xds.core.v3 import extension_pb2 as xds_extension_pb2
-from xds.type.matcher.v3 import matcher_pb2
-from xds.type.v3 import typed_struct_pb2
 
 from kea_router.domain.limits import Limits, ProjectLimits, RateLimit, least_burst
+from kea_router.translate.in_progress import in_progress
 from kea_router.translate.names import CLAIMS, CONCURRENCY_FILTER, JWT_FILTER, LIMITS_FILTER, PROJECT_LIMITS_FILTER
-from kea_router.translate.policy import packed
+from kea_router.translate.packing import typed
 from kea_router.xds.resource import Resource, make_resource
 
 HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 LOCAL_RATE_LIMIT = f"{HTTP}.local_ratelimit.v3.LocalRateLimit"
-ADAPTIVE_CONCURRENCY = f"{HTTP}.adaptive_concurrency.v3.AdaptiveConcurrency"
 METADATA = "kea"
 """Where routes say what they belong to."""
 PROJECT = "project"
@@ -42,8 +34,6 @@ MAX_CONSUMERS = 10_000
 ENDPOINT_STATS, PROJECT_STATS = "endpoint_limits", "project_limits"
 """What Envoy's metrics of the filters are called by."""
 ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
-UPDATE_SECONDS = 60
-"""How often a limit that is fixed is computed: Envoy wants to, and it costs a timer."""
 
 
 def limit_endpoint(
@@ -57,11 +47,12 @@ def limit_endpoint(
         limits: its limits.
         gateways: how many share them; 0 where each has the whole of them to itself.
     """
+    at_once = in_progress(configuration.name, limits)
     for host in configuration.virtual_hosts:
         if limits.rates:
             host.typed_per_filter_config[LIMITS_FILTER].CopyFrom(_rates(limits, gateways))
-        if limits.max_concurrent_requests:
-            host.typed_per_filter_config[CONCURRENCY_FILTER].CopyFrom(_concurrency(limits.max_concurrent_requests))
+        if at_once is not None:
+            host.typed_per_filter_config[CONCURRENCY_FILTER].CopyFrom(at_once)
         for route in host.routes:
             route.metadata.filter_metadata[METADATA][PROJECT] = project
 
@@ -82,7 +73,7 @@ def _project_limits(projects: Sequence[ProjectLimits], gateways: int) -> extensi
     of_route = {"metadata_key": {"key": METADATA, "path": [{"key": PROJECT}]}, "source": "ROUTE_ENTRY"}
     action = {"metadata": {"descriptor_key": PROJECT, **of_route, "skip_if_absent": True}}
     # Without descriptors it is one that is not switched on, so that it costs nothing.
-    config = _typed(LOCAL_RATE_LIMIT, stat_prefix=PROJECT_STATS)
+    config = typed(LOCAL_RATE_LIMIT, stat_prefix=PROJECT_STATS)
     if descriptors:
         limiting = {"descriptors": descriptors, "rate_limits": [{"actions": [action]}]}
         config = _local_rate_limit(PROJECT_STATS, gateways, **limiting)
@@ -122,7 +113,7 @@ def _bucket(limit: RateLimit | None, gateways: int) -> dict[str, Any] | None:
 
 def _local_rate_limit(stat_prefix: str, gateways: int, **more: Any) -> any_pb2.Any:
     shared = {"local_cluster_rate_limit": {}} if gateways else {}
-    return _typed(
+    return typed(
         LOCAL_RATE_LIMIT,
         stat_prefix=stat_prefix,
         filter_enabled=ALWAYS,
@@ -132,33 +123,3 @@ def _local_rate_limit(stat_prefix: str, gateways: int, **more: Any) -> any_pb2.A
         **shared,
         **more,
     )
-
-
-def _concurrency(most: int) -> any_pb2.Any:
-    limiter = _typed(
-        ADAPTIVE_CONCURRENCY,
-        concurrency_limit_exceeded_status={"code": "TooManyRequests"},
-        gradient_controller_config={
-            "sample_aggregate_percentile": {"value": 50},
-            "concurrency_limit_params": {
-                "max_concurrency_limit": most,
-                "min_concurrency_limit": most,
-                "concurrency_update_interval": f"{UPDATE_SECONDS}s",
-            },
-            "min_rtt_calc_params": {"fixed_value": "1s", "min_concurrency": most},
-        },
-    )
-    chosen = extension_pb2.TypedExtensionConfig(name=CONCURRENCY_FILTER, typed_config=limiter)
-    action = packed(composite_pb2.ExecuteFilterAction(typed_config=chosen))
-    always = matcher_pb2.Matcher.OnMatch(
-        action=xds_extension_pb2.TypedExtensionConfig(name=CONCURRENCY_FILTER, typed_config=action)
-    )
-    matcher = matcher_pb2.Matcher(on_no_match=always)
-    return packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
-
-
-def _typed(type_url: str, **value: Any) -> any_pb2.Any:
-    """Returns what Envoy takes for the message of that type: xds-protos does not know all its fields yet."""
-    made = typed_struct_pb2.TypedStruct(type_url=type_url)
-    made.value.update(value)
-    return packed(made)

@@ -11,11 +11,11 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from envoy.type.matcher.v3 import metadata_pb2, string_pb2, value_pb2
 from google.protobuf import any_pb2
-from google.protobuf.message import Message
 from kea_core.policy import EVERYONE
 
 from kea_router.domain.invokers import EndpointInvokers
 from kea_router.translate.names import CLAIMS, JWT_FILTER, METHOD_HEADER
+from kea_router.translate.packing import packed
 
 RBAC_FILTER = "envoy.filters.http.rbac"
 POLICIES_KEPT = 64
@@ -29,13 +29,6 @@ class PolicyMissingError(Exception):
 
     def __init__(self, configuration: str) -> None:
         super().__init__(f"{configuration} has routes that no policy holds for")
-
-
-def packed(message: Message) -> any_pb2.Any:
-    """Returns a message as Any, serialized the same way each time."""
-    made = any_pb2.Any()
-    made.Pack(message, deterministic=True)
-    return made
 
 
 @lru_cache(maxsize=POLICIES_KEPT)

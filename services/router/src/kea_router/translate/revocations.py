@@ -17,7 +17,7 @@ from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from kea_router.translate.names import REVOCATION_FILTER, REVOKED, TOKEN_ID_HEADERS
-from kea_router.translate.policy import packed
+from kea_router.translate.packing import packed
 from kea_router.xds.resource import Resource, make_resource
 
 

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kea.common.v1 import options_pb2 as kea_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akea/router/v1/limits.proto\x12\rkea.router.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkea/common/v1/options.proto\"}\n\tRateLimit\x12 \n\x08requests\x18\x01 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xca\xf3\x18\x06 \x01(\xc0\x84=\x12/\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x1d\n\x05\x62urst\x18\x03 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xca\xf3\x18\x06 \x00(\xc0\x84=\"\x9e\x01\n\x06Limits\x12-\n\x05total\x18\x01 \x01(\x0b\x32\x18.kea.router.v1.RateLimitB\x04\xe2\x41\x01\x01\x12\x34\n\x0cper_consumer\x18\x02 \x01(\x0b\x32\x18.kea.router.v1.RateLimitB\x04\xe2\x41\x01\x01\x12/\n\x17max_concurrent_requests\x18\x03 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xca\xf3\x18\x06 \x00(\xa0\x8d\x06\"\xf8\x01\n\rProjectLimits\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12-\n\x05total\x18\x02 \x01(\x0b\x32\x18.kea.router.v1.RateLimitB\x04\xe2\x41\x01\x01\x12\x35\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@:S\xea\x41P\n\x15kea.dev/ProjectLimits\x12\x19projects/{project}/limits*\rprojectLimits2\rprojectLimitsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akea/router/v1/limits.proto\x12\rkea.router.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bkea/common/v1/options.proto\"}\n\tRateLimit\x12 \n\x08requests\x18\x01 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xca\xf3\x18\x06 \x01(\xc0\x84=\x12/\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x1d\n\x05\x62urst\x18\x03 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xca\xf3\x18\x06 \x00(\xc0\x84=\"\xdc\x01\n\x06Limits\x12-\n\x05total\x18\x01 \x01(\x0b\x32\x18.kea.router.v1.RateLimitB\x04\xe2\x41\x01\x01\x12\x34\n\x0cper_consumer\x18\x02 \x01(\x0b\x32\x18.kea.router.v1.RateLimitB\x04\xe2\x41\x01\x01\x12/\n\x17max_concurrent_requests\x18\x03 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xca\xf3\x18\x06 \x00(\xa0\x8d\x06\x12<\n$max_concurrent_requests_per_consumer\x18\x04 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xca\xf3\x18\x06 \x00(\xa0\x8d\x06\"\xa9\x02\n\rProjectLimits\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12-\n\x05total\x18\x02 \x01(\x0b\x32\x18.kea.router.v1.RateLimitB\x04\xe2\x41\x01\x01\x12\x35\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\x04\x65tag\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\xca\xf3\x18\x02\x10@\x12/\n\x17max_concurrent_requests\x18\x05 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xca\xf3\x18\x06 \x00(\xa0\x8d\x06:S\xea\x41P\n\x15kea.dev/ProjectLimits\x12\x19projects/{project}/limits*\rprojectLimits2\rprojectLimitsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITS'].fields_by_name['per_consumer']._serialized_options = b'\342A\001\001'
   _globals['_LIMITS'].fields_by_name['max_concurrent_requests']._loaded_options = None
   _globals['_LIMITS'].fields_by_name['max_concurrent_requests']._serialized_options = b'\342A\001\001\312\363\030\006 \000(\240\215\006'
+  _globals['_LIMITS'].fields_by_name['max_concurrent_requests_per_consumer']._loaded_options = None
+  _globals['_LIMITS'].fields_by_name['max_concurrent_requests_per_consumer']._serialized_options = b'\342A\001\001\312\363\030\006 \000(\240\215\006'
   _globals['_PROJECTLIMITS'].fields_by_name['name']._loaded_options = None
   _globals['_PROJECTLIMITS'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_PROJECTLIMITS'].fields_by_name['total']._loaded_options = None
@@ -56,12 +58,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTLIMITS'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_PROJECTLIMITS'].fields_by_name['etag']._loaded_options = None
   _globals['_PROJECTLIMITS'].fields_by_name['etag']._serialized_options = b'\342A\001\001\312\363\030\002\020@'
+  _globals['_PROJECTLIMITS'].fields_by_name['max_concurrent_requests']._loaded_options = None
+  _globals['_PROJECTLIMITS'].fields_by_name['max_concurrent_requests']._serialized_options = b'\342A\001\001\312\363\030\006 \000(\240\215\006'
   _globals['_PROJECTLIMITS']._loaded_options = None
   _globals['_PROJECTLIMITS']._serialized_options = b'\352AP\n\025kea.dev/ProjectLimits\022\031projects/{project}/limits*\rprojectLimits2\rprojectLimits'
   _globals['_RATELIMIT']._serialized_start=199
   _globals['_RATELIMIT']._serialized_end=324
   _globals['_LIMITS']._serialized_start=327
-  _globals['_LIMITS']._serialized_end=485
-  _globals['_PROJECTLIMITS']._serialized_start=488
-  _globals['_PROJECTLIMITS']._serialized_end=736
+  _globals['_LIMITS']._serialized_end=547
+  _globals['_PROJECTLIMITS']._serialized_start=550
+  _globals['_PROJECTLIMITS']._serialized_end=847
 # @@protoc_insertion_point(module_scope)

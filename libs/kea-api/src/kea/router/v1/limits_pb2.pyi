@@ -23,23 +23,27 @@ class RateLimit(_message.Message):
     def __init__(self, requests: _Optional[int] = ..., period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., burst: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("total", "per_consumer", "max_concurrent_requests")
+    __slots__ = ("total", "per_consumer", "max_concurrent_requests", "max_concurrent_requests_per_consumer")
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     PER_CONSUMER_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_REQUESTS_PER_CONSUMER_FIELD_NUMBER: _ClassVar[int]
     total: RateLimit
     per_consumer: RateLimit
     max_concurrent_requests: int
-    def __init__(self, total: _Optional[_Union[RateLimit, _Mapping]] = ..., per_consumer: _Optional[_Union[RateLimit, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ...) -> None: ...
+    max_concurrent_requests_per_consumer: int
+    def __init__(self, total: _Optional[_Union[RateLimit, _Mapping]] = ..., per_consumer: _Optional[_Union[RateLimit, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ..., max_concurrent_requests_per_consumer: _Optional[int] = ...) -> None: ...
 
 class ProjectLimits(_message.Message):
-    __slots__ = ("name", "total", "update_time", "etag")
+    __slots__ = ("name", "total", "update_time", "etag", "max_concurrent_requests")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     total: RateLimit
     update_time: _timestamp_pb2.Timestamp
     etag: str
-    def __init__(self, name: _Optional[str] = ..., total: _Optional[_Union[RateLimit, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    max_concurrent_requests: int
+    def __init__(self, name: _Optional[str] = ..., total: _Optional[_Union[RateLimit, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ...) -> None: ...
