@@ -34,13 +34,15 @@ class Cost:
         return f"{self.total_us:6.0f} us CPU/request ({parts}); {self.per_second:,.0f}/s; {self.failures} failed"
 
 
-def rest(url: str, body: bytes, headers: dict[str, str], pids: dict[str, int], scratch: Path) -> Cost:
+def rest(
+    url: str, body: bytes, headers: dict[str, str], pids: dict[str, int], scratch: Path, *, seconds: int = SECONDS
+) -> Cost:
     """Measures POSTs of `body` by wrk."""
     script = scratch / "post.lua"
     lines = ['wrk.method = "POST"', f"wrk.body = {_lua(body.decode())}"]
     lines += [f"wrk.headers[{_lua(key)}] = {_lua(value)}" for key, value in headers.items()]
     script.write_text("\n".join(lines))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script), url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
     output, cpu = _measured(command, pids)
     requests = int(_found(r"(\d+) requests in", output))
     failures = sum(int(number) for number in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))

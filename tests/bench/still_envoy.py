@@ -44,10 +44,11 @@ def manager(document: Document) -> Document:
     return found
 
 
-def routes_of(document: Document, endpoint: str) -> Document:
-    """Returns an endpoint's route configuration."""
+def virtual_hosts(document: Document) -> Iterator[Document]:
+    """Yields the virtual hosts of all scopes of a bootstrap's first listener."""
     scopes = manager(document)["scoped_routes"]["scoped_route_configurations_list"]["scoped_route_configurations"]
-    return next(scope["route_configuration"] for scope in scopes if scope["name"].endswith(f"/endpoints/{endpoint}"))
+    for scope in scopes:
+        yield from scope["route_configuration"]["virtual_hosts"]
 
 
 def _clusters(clusters: Document, endpoints: Document) -> Iterator[Document]:
