@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 # Tests are not packages (import mode importlib), so what they share is found by path.
+sys.path.insert(0, str(Path(__file__).parents[1] / "login"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from company import Company, open_company
 from kit.commands import run
 from kit.kubectl import Kubectl
 from namespaces import Namespace
@@ -51,6 +53,16 @@ def kit() -> Callable[..., str]:
         return run(sys.executable, COMMAND_LINE, *args, timeout=200)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def company(
+    kubectl: Kubectl, registry: str, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Company, None, None]:
+    """KEA with two gateways, an identity provider, a way in by https, and an audit log on a volume; for all tests."""
+    namespace = Namespace(f"kea-test-{secrets.token_hex(4)}", kubectl, registry)
+    with open_company(namespace, tmp_path_factory.mktemp("company")) as made:
+        yield made
 
 
 @pytest.fixture

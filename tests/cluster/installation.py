@@ -91,8 +91,8 @@ def pods_of(namespace: Namespace) -> list[Pod]:
         Pod(
             found["metadata"]["name"],
             found["metadata"]["uid"],
-            found["metadata"]["labels"].get("app.kubernetes.io/component", ""),
-            found["metadata"]["labels"].get("kea.dev/deployment", ""),
+            found["metadata"].get("labels", {}).get("app.kubernetes.io/component", ""),
+            found["metadata"].get("labels", {}).get("kea.dev/deployment", ""),
             any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"].get("conditions", ())),
             "deletionTimestamp" in found["metadata"],
         )
@@ -140,16 +140,16 @@ def temporary(namespace: Namespace) -> Generator[Namespace, None, None]:
         namespace.kubectl("delete", "namespace", namespace.name, "--timeout=180s", timeout=200)
 
 
-def lasting_storage(namespace: Namespace, directory: Path) -> dict[str, Values]:
-    """Returns values that keep database and artifacts beyond their pods.
+def lasting_storage(namespace: Namespace, directory: Path, *names: str) -> dict[str, Values]:
+    """Returns values, by name, that keep what is stored beyond its pod.
 
     Where the cluster has no provisioner, as our own node, they are folders of the host.
     """
     classes = json.loads(namespace.kubectl("get", "storageclasses", "-o", "json"))["items"]
     default = "storageclass.kubernetes.io/is-default-class"
     if any(found["metadata"].get("annotations", {}).get(default) == "true" for found in classes):
-        return {name: {"kind": "claim"} for name in ("postgres", "artifacts")}
-    return {name: _claim_of_host(namespace, name, directory / name) for name in ("postgres", "artifacts")}
+        return {name: {"kind": "claim"} for name in names}
+    return {name: _claim_of_host(namespace, name, directory / name) for name in names}
 
 
 def _claim_of_host(namespace: Namespace, name: str, directory: Path) -> Values:

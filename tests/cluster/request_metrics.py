@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
-import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,6 +17,7 @@ import yaml
 from installation import CHART, ROOT, Installation, temporary
 from kit.commands import wait_until
 from namespaces import Namespace, Object
+from programs import free_port, running
 
 VALUES = ROOT / "deploy" / "monitoring" / "prometheus-adapter.yaml"
 API = "v1beta1.external.metrics.k8s.io"
@@ -58,9 +57,9 @@ def _prometheus(kea: Installation, directory: Path) -> Generator[str, None, None
     """Runs Prometheus; yields its address."""
     configuration = directory / "prometheus.yaml"
     configuration.write_text(yaml.safe_dump({"scrape_configs": [_scraping(kea)]}))
-    address = f"127.0.0.1:{_free_port('127.0.0.1')}"
+    address = f"127.0.0.1:{free_port('127.0.0.1')}"
     options = (f"--config.file={configuration}", f"--storage.tsdb.path={directory / 'data'}")
-    with _running(directory, "prometheus", *options, f"--web.listen-address={address}"):
+    with running(directory, _program("prometheus"), *options, f"--web.listen-address={address}"):
         yield f"http://{address}"
 
 
@@ -110,13 +109,13 @@ def _ask(prometheus: str, query: str) -> list[Any]:
 @contextmanager
 def _adapter(directory: Path, here: str, prometheus: str) -> Generator[int, None, None]:
     """Runs the adapter, configured by the chart's values that are documented; yields its port."""
-    configuration, port = directory / "adapter.yaml", _free_port(here)
+    configuration, port = directory / "adapter.yaml", free_port(here)
     rules = yaml.safe_load(VALUES.read_text())["rules"]["external"]
     configuration.write_text(yaml.safe_dump({"externalRules": rules}))
     kubeconfigs = [f"--{which}-kubeconfig={os.environ['KUBECONFIG']}" for which in KUBECONFIGS]
     options = (f"--config={configuration}", f"--prometheus-url={prometheus}", "--metrics-relist-interval=1m")
     served = (f"--bind-address={here}", f"--secure-port={port}", f"--cert-dir={directory / 'certificates'}")
-    with _running(directory, "adapter", *options, *served, *kubeconfigs):
+    with running(directory, _program("adapter"), *options, *served, *kubeconfigs):
         yield port
 
 
@@ -160,26 +159,7 @@ def _registered(namespace: Namespace, here: str, port: int) -> Generator[None, N
         namespace("delete", "apiservice", API, "--ignore-not-found")
 
 
-@contextmanager
-def _running(directory: Path, name: str, *options: str) -> Generator[None, None, None]:
-    """Runs a program for as long as the block; its log is told where it has died meanwhile."""
-    program = shutil.which(name)
-    assert program, f"{name} is not in PATH: {WAYS_IN[name]}"
-    log = directory / f"{name}.log"
-    with log.open("wb") as written:
-        process = subprocess.Popen([program, *options], stdout=written, stderr=written)  # noqa: S603 - see above
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(
-            f"{name} {'runs' if process.poll() is None else 'has ended'}; its log:\n{log.read_text()[-4000:]}"
-        )
-        raise
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as free:
-        return free.getsockname()[1]
+def _program(name: str) -> Path:
+    found = shutil.which(name)
+    assert found, f"{name} is not in PATH: {WAYS_IN[name]}"
+    return Path(found)

@@ -83,7 +83,7 @@ def kea(
     environment = [{"name": name, "value": value} for name, value in store.environment.items()]
     namespace = Namespace(name, kubectl, registry)
     with temporary(Namespace(f"{name}-packages", kubectl, registry)) as packages, temporary(namespace):
-        storage = lasting_storage(namespace, directory)
+        storage = lasting_storage(namespace, directory, "postgres", "artifacts")
         # Others' definitions are not ours to change, nor to delete.
         shared = bool(kubectl("get", "crd", DEFINITIONS, "--ignore-not-found", "-o", "name"))
         values: dict[str, Any] = {

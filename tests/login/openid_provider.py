@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -26,38 +27,64 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """What a provider that is reached by https shows."""
+
+    certificate: Path
+    key: Path
+    trust: ssl.SSLContext
+    """Of who calls it."""
+
+
+@dataclass(frozen=True)
 class OpenIdProvider:
     """A provider that runs."""
 
     port: int
+    host: str = "127.0.0.1"
+    tls: Tls | None = None
 
     @property
     def issuer(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     def put(self, account: str, **claims: Any) -> None:
         """Changes what the provider says of somebody from now on."""
-        httpx.put(f"{self.issuer}/accounts/{account}", json=claims, trust_env=False).raise_for_status()
+        with self._client() as client:
+            client.put(f"/accounts/{account}", json=claims).raise_for_status()
 
     def forget(self, account: str) -> None:
         """Has the provider know somebody no more."""
-        httpx.delete(f"{self.issuer}/accounts/{account}", trust_env=False).raise_for_status()
+        with self._client() as client:
+            client.delete(f"/accounts/{account}").raise_for_status()
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.issuer, trust_env=False, verify=self.tls.trust if self.tls else True)
 
 
 @contextmanager
 def openid_provider(
-    provider: str, public_url: str, accounts: dict[str, Any], *, port: int = 0, code_seconds: int = 60
+    provider: str,
+    public_url: str,
+    accounts: dict[str, Any],
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    tls: Tls | None = None,
+    code_seconds: int = 60,
 ) -> Generator[OpenIdProvider, None, None]:
     """Starts a provider that knows KEA at `public_url` as a client."""
     port = port or free_port()
     _install()
     told = {
+        "host": host,
         "port": port,
         "secret": SECRET,
         "redirect_uris": [f"{public_url}/login/{provider}/callback"],
         "post_logout_redirect_uris": [f"{public_url}/login"],
         "accounts": accounts,
         "code_seconds": code_seconds,
+        **({"certificate": str(tls.certificate), "key": str(tls.key)} if tls else {}),
     }
     process = subprocess.Popen(
         [*_node(), "provider.mjs", json.dumps(told)],
@@ -74,7 +101,7 @@ def openid_provider(
         else:
             problem = f"the provider ended with {process.wait()}"
             raise AssertionError(problem)
-        yield OpenIdProvider(port)
+        yield OpenIdProvider(port, host, tls)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import ssl
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -18,11 +19,12 @@ class Visitor:
 
     Args:
         url: of the gateway.
+        trust: whom it believes to be who they say, where that is https.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust: ssl.SSLContext | None = None) -> None:
         self.url = url
-        self.http = httpx.Client(headers=PAGE, trust_env=False, timeout=30)
+        self.http = httpx.Client(headers=PAGE, trust_env=False, timeout=30, verify=trust or True)
 
     def close(self) -> None:
         self.http.close()
@@ -74,7 +76,7 @@ class Visitor:
 
     def forget_access(self) -> None:
         """Has the access token expire, as the browser sees it."""
-        self.http.cookies.delete("kea_session")
+        self.http.cookies.delete("__Host-kea_session" if self.url.startswith("https:") else "kea_session")
 
 
 def _refresh(answer: httpx.Response) -> str:

@@ -1,11 +1,13 @@
 // A certified OpenID provider on this machine, with people whose groups change while it runs.
 // node provider.mjs '{"port": ..., "secret": ..., "redirect_uris": [...], "accounts": {"ada": {"groups": [...]}}}'
 
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import Provider from 'oidc-provider';
 
 const told = JSON.parse(process.argv[2]);
-const issuer = `http://127.0.0.1:${told.port}`;
+const issuer = `${told.certificate ? 'https' : 'http'}://${told.host}:${told.port}`;
 const accounts = new Map(Object.entries(told.accounts));
 
 function logoutSource(ctx, form) {
@@ -61,7 +63,7 @@ async function interaction(request, response) {
 }
 
 const callback = provider.callback();
-http.createServer(async (request, response) => {
+async function answer(request, response) {
   try {
     if (request.url.startsWith('/interaction/')) return await interaction(request, response);
     if (request.url.startsWith('/accounts/')) {
@@ -76,4 +78,9 @@ http.createServer(async (request, response) => {
     response.statusCode = 500;
     return response.end(String(error));
   }
-}).listen(told.port, '127.0.0.1', () => console.log('ready'));
+}
+
+const server = told.certificate
+  ? https.createServer({ cert: fs.readFileSync(told.certificate), key: fs.readFileSync(told.key) }, answer)
+  : http.createServer(answer);
+server.listen(told.port, told.host, () => console.log('ready'));

@@ -18,6 +18,7 @@ from kea_core.tls import Tls
 
 log = logging.getLogger(__name__)
 
+EVERYWHERE = "::"
 RENEW_SECONDS = 60.0
 """How often a certificate is looked at again."""
 
@@ -45,6 +46,7 @@ async def serve_http(
 ) -> AsyncGenerator[None, None]:
     """Serves `app` on `unix:PATH` or `HOST:PORT` until the end of the block, then lets accepted requests end.
 
+    `[::]:PORT` is every address of this machine, those of IPv4 too, as it is for gRPC servers.
     With `tls` it takes, at `HOST:PORT`, only clients with a certificate of an authority, as gRPC servers do.
     """
     path, host, port = _place(address)
@@ -67,7 +69,7 @@ async def serve_http(
         tls.load_into(config.ssl)
     server = _Server(config)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(), name=name)
+        tasks.create_task(server.serve(_everywhere(port) if host == EVERYWHERE else None), name=name)
         await server.listening.wait()  # where it cannot listen, its task fails and the group ends this wait
         renewing = tasks.create_task(_renew(tls, config.ssl)) if encrypted and tls is not None and config.ssl else None
         try:
@@ -86,6 +88,13 @@ async def _renew(tls: Tls, context: ssl.SSLContext) -> None:
             tls.load_into(context)
         except SettingsError:
             log.exception("certificate not renewed")
+
+
+def _everywhere(port: int) -> list[socket.socket]:
+    """Returns a socket for IPv6 and IPv4; one that asyncio opens for `::` would take IPv6 alone."""
+    if socket.has_dualstack_ipv6():
+        return [socket.create_server((EVERYWHERE, port), family=socket.AF_INET6, dualstack_ipv6=True)]
+    return [socket.create_server(("", port))]  # a machine without IPv6
 
 
 def _place(address: str) -> tuple[str | None, str, int]:

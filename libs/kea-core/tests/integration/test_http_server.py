@@ -53,6 +53,14 @@ async def test_only_who_shows_a_certificate_is_answered(tmp_path: Path) -> None:
                     await unknown.get(f"https://{address}/")
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_everywhere_is_by_ipv4_and_by_ipv6(host: str) -> None:
+    port = free_port()
+    async with serve_http(answer, f"[::]:{port}", 1.0, name="test"), httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"http://{host}:{port}/")).text == "http"
+
+
 async def test_a_unix_socket_of_one_machine_is_plain(tmp_path: Path) -> None:
     path = tmp_path / "s"
     mount(tmp_path / "server", Authority().issue("127.0.0.1").files)

@@ -8,6 +8,7 @@ import pytest
 from kea_auth.login.provider import read_providers
 from kea_auth.login.settings import LoginSettings
 from kea_core.settings import SettingsError
+from kea_core.testing.certificates import Authority
 
 GOOD = {"id": "corp", "issuer": "https://id.example.org", "client_id": "kea", "client_secret_file": "secret"}
 
@@ -44,6 +45,8 @@ def test_the_secret_comes_from_its_file_and_is_not_shown(tmp_path: Path) -> None
         {"groups_pattern": "("},
         {"client_secret": "inline"},
         {"client_secret_file": "missing"},
+        {"ca_file": "missing"},
+        {"ca_file": "secret"},
         {"unknown": "x"},
     ],
     ids=str,
@@ -51,6 +54,13 @@ def test_the_secret_comes_from_its_file_and_is_not_shown(tmp_path: Path) -> None
 def test_what_is_wrong_is_told_before_anything_starts(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         read_providers(write(tmp_path, GOOD | changes))
+
+
+def test_files_are_beside_the_list_unless_their_names_say_where(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_bytes(Authority().issue("id.example.org").authority)
+    files = {"ca_file": "ca.crt", "token_file": "/run/token"}
+    found = read_providers(write(tmp_path, GOOD | files))["corp"]
+    assert (found.ca_file, found.token_file, found.jwks_file) == (str(tmp_path / "ca.crt"), "/run/token", "")
 
 
 def test_issuers_and_ids_are_there_once(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from kea_auth.login.errors import TryLater
 
 SECONDS = 5.0
 MAX_ANSWER_BYTES = 256 * 1024
+ACCEPTED = "application/json, application/jwk-set+json"
+"""Kubernetes calls its keys by the second name (RFC 7517, section 8.5); who does not ask for it is answered 406."""
 
 
 class ProviderRefused(Exception):
@@ -62,7 +64,7 @@ class Fetcher:
             TryLater: there is no answer, or one that makes no sense.
             ProviderRefused: it refuses.
         """
-        headers = {"accept": "application/json"} | ({"authorization": f"Bearer {bearer}"} if bearer else {})
+        headers = {"accept": ACCEPTED} | ({"authorization": f"Bearer {bearer}"} if bearer else {})
         return await self._ask(self._http.build_request("GET", url, headers=headers))
 
     async def post(self, url: str, form: Mapping[str, str], client: tuple[str, str] | None = None) -> dict[str, Any]:

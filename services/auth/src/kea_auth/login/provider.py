@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ LOGIN, EXCHANGE = "login", "exchange"
 GROUP = re.compile(r"[!-~]([ -~]{0,198}[!-~])?")
 MAX_PROVIDERS = 50
 MAX_FILE_BYTES = 1 << 20
+FILES = ("jwks_file", "ca_file", "token_file")
+"""Fields that name files: from the folder of the file of providers on."""
 NO_SECRET = Secret("")
 
 
@@ -148,6 +151,7 @@ def _provider(entry: Any, directory: Path) -> Provider:
             raise SettingsError(problem)
         if isinstance(value, list):
             values[name] = tuple(cast("list[str]", value))
+    values |= {name: str(directory / values[name]) for name in FILES if values.get(name)}
     if secret_file:
         try:
             values["client_secret"] = Secret((directory / str(secret_file)).read_text(encoding="utf-8").strip())
@@ -155,10 +159,16 @@ def _provider(entry: Any, directory: Path) -> Provider:
             problem = f"client_secret_file {secret_file} is not readable: {error!r}"
             raise SettingsError(problem) from error
     try:
-        return Provider(**values)
+        provider = Provider(**values)
     except TypeError as error:
         problem = f"a provider lacks something: {error}"
         raise SettingsError(problem) from error
+    try:
+        ssl.create_default_context(cafile=provider.ca_file or None)
+    except OSError as error:
+        problem = f"ca_file {provider.ca_file} of provider {provider.id} has no certificates: {error!r}"
+        raise SettingsError(problem) from error
+    return provider
 
 
 def _fits(kind: str, value: Any) -> bool:
