@@ -59,7 +59,7 @@ Check = tuple[str, bool]
 MOST_RATIO = 1.2
 MOST_ACK_MS = 20.0
 MOST_SECURITY_US = 35.0
-"""On the machine of the budget a bare Envoy hop takes 45 to 60 us; elsewhere look at the hops that are printed with it."""
+"""On the budget's machine a bare Envoy hop takes 45 to 60 us; elsewhere look at the hops that are printed with it."""
 
 
 @contextmanager
