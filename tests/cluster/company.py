@@ -76,8 +76,14 @@ class Company:
 
     def told(self, count: int, *wanted: str) -> list[dict[str, Any]]:
         """Returns such events, the oldest first, once there are that many."""
-        assert wait_until(lambda: len(self.events(*wanted)) >= count, TOLD_SECONDS), self.events(*wanted)
-        return self.events(*wanted)
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            found[:] = self.events(*wanted)
+            return len(found) >= count
+
+        assert wait_until(there, TOLD_SECONDS), found
+        return found
 
 
 @contextmanager
