@@ -78,5 +78,5 @@ def _description(api: ModelApi) -> str:
         parts.append(f"It has no default method: OIP and V1 know it as {names}.")
     if api.limits:
         lines = "\n".join(f"- {line}" for line in api.limits)
-        parts.append(f"Requests it takes at most, at each gateway; beyond that it answers 429:\n\n{lines}")
+        parts.append(f"Requests it takes at most; beyond that it answers 429:\n\n{lines}")
     return "\n\n".join(parts)

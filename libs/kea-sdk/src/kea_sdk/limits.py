@@ -47,7 +47,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an endpoint takes at most, at each gateway."""
+    """What an endpoint takes at most: rates of all gateways together, what is in progress at each of them."""
 
     total: RateLimit | None = None
     """Of all requests together."""
@@ -61,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectLimits:
-    """What the endpoints of a project take together, at each gateway."""
+    """What the endpoints of a project take together: the rate at all gateways, what is in progress at each of them."""
 
     total: RateLimit | None
     max_concurrent_requests: int

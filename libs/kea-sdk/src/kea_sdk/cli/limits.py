@@ -22,14 +22,13 @@ app = typer.Typer(help="Limit what all endpoints of the project take together.",
 @shared_options
 def get(shared: Shared) -> None:
     """Show the project's limits."""
+    from kea_sdk.limits import Limits
+
     with shared.client() as client:
         found = client.project_limits()
         project = client.settings.project
-    lines = (
-        f"{found.total} of all requests" if found.total else "",
-        f"{found.max_concurrent_requests} in progress" if found.max_concurrent_requests else "",
-    )
-    details = {"project": project, "all endpoints": "\n".join(line for line in lines if line) or "no limit"}
+    together = Limits(total=found.total, max_concurrent_requests=found.max_concurrent_requests)
+    details = {"project": project, "all endpoints": shown(together) or "no limit"}
     print_details(found, details, shared.output)
 
 
@@ -72,7 +71,7 @@ def rate(text: str) -> RateLimit | None:
 
 
 def shown(limits: Limits) -> str:
-    """Returns an endpoint's limits for people, a line for each."""
+    """Returns limits for people, a line for each."""
     lines = (
         f"{limits.total} of all requests" if limits.total else "",
         f"{limits.per_consumer} of each consumer" if limits.per_consumer else "",
