@@ -16,7 +16,7 @@ from kea.router.v1 import endpoint_pb2, endpoint_service_pb2, limits_pb2
 from kea_auth.audit.chain import Chain, Limits
 from kea_auth.audit.event import AuditEvent, Decision, Filter
 from kea_auth.audit.journal import Journal, JournalMetrics
-from kea_auth.audit.receiver import serve_receiver
+from kea_auth.audit.receiver import SERVICE, serve_receiver
 from kea_auth.audit.record import Kind
 from kea_auth.audit.search import Log
 from kea_auth.audit.segment import headers, read_record, segment_path
@@ -224,3 +224,54 @@ async def test_nothing_is_lost_while_the_log_is_away(
             assert list(dropped.values()) == [0]
             # What was written while nobody took it: 50 of them are more than Envoy's own 16 kB, and yet one batch.
             assert kept.batches() < 10
+
+
+@asynccontextmanager
+async def answering(address: str, codes: list[grpc.StatusCode]) -> AsyncGenerator[list[bytes], None]:
+    """Answers on an address with each of these codes, and then OK; gives the batches it was sent."""
+    batches: list[bytes] = []
+
+    async def export(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        batches.append(request)
+        code = codes.pop(0) if codes else grpc.StatusCode.OK
+        if code is not grpc.StatusCode.OK:
+            await context.abort(code)
+        return b""
+
+    server = grpc.aio.server()
+    handlers = {"Export": grpc.unary_unary_rpc_method_handler(export)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_insecure_port(address)
+    await server.start()
+    try:
+        yield batches
+    finally:
+        await server.stop(0)
+
+
+async def test_a_batch_is_sent_again_after_every_answer_that_may_pass(
+    directory: Path, start_plane: StartPlane, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    address = f"unix:{directory}/audit.sock"
+    passing = [  # what a receiver answers that is just stopping, is slow, has no room, or is away
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAVAILABLE,
+    ]
+    async with (
+        answering(address, [*passing, grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT]) as batches,
+        start_plane(audit_address=address) as plane,
+    ):
+        await plane.http.get("/models/nothing/predict")
+
+        async def sent(count: int) -> bool:
+            return len(batches) >= count
+
+        await eventually(lambda: sent(5))
+        assert len(set(batches)) == 1
+        await plane.http.get("/models/nothing/predict")
+        await eventually(lambda: sent(6))
+        await plane.http.get("/models/nothing/predict")
+        await eventually(lambda: sent(7))
+        assert len(set(batches)) == 3  # what nobody will ever take is sent once

@@ -82,9 +82,11 @@ AUDIT_PATIENCE_SECONDS = 60
 """How long a batch is tried again while nobody takes it; then it is dropped, and counted."""
 AUDIT_RETRY = {
     "num_retries": 60,
-    "retry_on": "unavailable,connect-failure,reset",
+    "retry_on": "cancelled,deadline-exceeded,resource-exhausted,unavailable,gateway-error,connect-failure,reset",
     "retry_back_off": {"base_interval": "0.2s", "max_interval": "2s"},
 }
+"""After every answer that OTLP says may pass, of those that Envoy knows. `cancelled` is what a server of gRPC answers
+to who asks just when it stops."""
 AUDIT_WAITING = 128
 """Batches that wait at most, 32 MB together: further ones are dropped, and counted."""
 LOGGERS = "type.googleapis.com/envoy.extensions.access_loggers"
