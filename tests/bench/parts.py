@@ -14,8 +14,10 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from kea_gateway.envoy.access_log import CALLER_FILTER
 from kea_gateway.envoy.binary import find_envoy
 from kea_gateway.envoy.bootstrap import (
+    CALLER_HEADERS,
     CONCURRENCY_FILTER,
     JWT_FILTER,
     LIMITS_FILTER,
@@ -30,7 +32,7 @@ from still_envoy import Document, manager, virtual_hosts
 START_SECONDS = 60.0
 """How long a program may take to start: on a busy machine scikit-learn alone takes 20 s to import."""
 ACCESS = "envoy.filters.http.rbac"
-CALLERS = (JWT_FILTER, REVOCATION_FILTER, ACCESS)
+CALLERS = (JWT_FILTER, CALLER_FILTER, REVOCATION_FILTER, ACCESS)
 LIMITS = (CONCURRENCY_FILTER, PROJECT_CONCURRENCY_FILTER, LIMITS_FILTER, PROJECT_LIMITS_FILTER)
 ACCESS_LOG, AUDIT_LOG = "envoy.access_loggers.file", "envoy.access_loggers.open_telemetry"
 
@@ -62,6 +64,11 @@ def without_security(document: Document) -> None:
     """Leaves out who calls, whether they may and how much, and the audit log; requests go the same way as before."""
     without_filters(SESSION_FILTER, *CALLERS, *LIMITS)(document)
     without_log(AUDIT_LOG)(document)
+    del manager(document)["early_header_mutation_extensions"]
+    for host in virtual_hosts(document):
+        for route in host["routes"]:
+            removed = route.get("request_headers_to_remove", ())
+            route["request_headers_to_remove"] = [name for name in removed if name not in CALLER_HEADERS]
 
 
 def _others(entries: Iterable[Document], names: Iterable[str]) -> list[Document]:

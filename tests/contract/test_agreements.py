@@ -105,7 +105,15 @@ def test_the_jwt_filter_and_its_claims_are_found_under_the_names_they_are_given(
     assert names.JWT_FILTER == bootstrap.JWT_FILTER
     assert names.REVOCATION_FILTER == bootstrap.REVOCATION_FILTER
     assert f"[{names.REVOKED}]" in local_replies.REVOKED_DETAILS
-    assert f"{names.JWT_FILTER}:{names.CLAIMS}:" in access_log.CLAIM
+    assert f"%REQ({names.SUBJECT_HEADER.upper()})%" == access_log.SUBJECT
+    ids = [f"%REQ({header.upper()})%" for header in names.TOKEN_ID_HEADERS.values()]
+    assert list(access_log.CALLER.values()) == [access_log.SUBJECT, *ids]
+
+
+def test_no_header_that_is_made_of_a_token_is_taken_from_a_caller() -> None:
+    (first,) = connection_manager()["early_header_mutation_extensions"]
+    removed = {mutation["remove"] for mutation in first["typed_config"]["mutations"]}
+    assert removed == set(names.CLAIM_HEADERS.values())
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from kea_core.permission import INVOKE
 from kea_core.policy import Binding, Policy
 from kea_core.principal import Principal
+from kea_core.testing import tokens
 from kea_core.testing.tokens import TEST_BINDINGS, make_token
 from kea_gateway.inference_messages import message_class
 
@@ -95,6 +96,39 @@ async def test_one_method_is_open_in_every_protocol_and_no_other_is(start_plane:
         # A caller's own header of the gateway's is none.
         spoofed = await plane.call_with(token, path, **{"x-kea-method": "get_grades", "x-kea-model": "default/grades"})
         assert spoofed.status_code == code
+
+
+async def test_what_callers_say_of_themselves_is_not_believed(start_plane: Any) -> None:
+    forged = {"x-kea-subject": "users/ada", "x-kea-groups": ",Students,", "x-kea-scopes": ",admin,"}
+    async with serving(start_plane) as plane:
+        plane.auth.bind("groups/Students", "consumer")
+        plane.auth.bind("users/ada", "consumer")
+        await becomes(plane, 200, "users/ada")
+        path = "/models/grades/get_grades"
+        stranger, scoped = make_token(subject="users/eve"), make_token(subject="users/ada", scopes=["no-role"])
+        for token in (stranger, scoped):
+            for headers in ({}, forged, {name.upper(): value for name, value in forged.items()}):
+                assert (await plane.call_with(token, path, **headers)).status_code == 403
+        assert (await plane.http.post(path, headers=forged, json={})).status_code == 401
+
+
+async def test_lists_as_tokens_had_them_once_give_nothing(start_plane: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(start_plane) as plane:
+        plane.auth.bind("groups/Students", "consumer")
+        plane.auth.bind("users/ada", "consumer")
+        await becomes(plane, 200, "users/bob", groups=["Students"])
+        await becomes(plane, 200, "users/ada")
+        monkeypatch.setattr(tokens, "pack", list)
+        for token in (make_token(subject="users/bob", groups=["Students"]), make_token(scopes=["consumer"])):
+            assert (await plane.call_with(token, "/models/grades/get_grades")).status_code == 403
+
+
+async def test_no_token_is_taken_from_an_address(start_plane: Any) -> None:
+    async with serving(start_plane) as plane:
+        plane.auth.bind("users/ada", "consumer")
+        await becomes(plane, 200, "users/ada")
+        answer = await plane.http.post("/models/grades/get_grades", params={"access_token": make_token()}, json={})
+        assert answer.status_code == 401
 
 
 async def ready(plane: Any, token: str, message: bytes, **headers: str) -> grpc.StatusCode:
@@ -230,11 +264,9 @@ async def test_envoy_and_the_services_decide_alike(start_plane: Any) -> None:
                 caller, (name, method) = questions.caller(), questions.asked()
                 resource = f"{PARENT}/endpoints/{name}" + (f"/methods/{method}" if method else "")
                 allowed = policy.decide(caller, INVOKE, resource).allowed
-                claims: dict[str, Any] = {"groups": sorted(caller.groups)}
-                if caller.scopes:
-                    claims["scopes"] = list(caller.scopes)
+                token = make_token(subject=caller.subject, groups=sorted(caller.groups), scopes=caller.scopes)
                 address = f"/v2/models/{name}{'.' if method else ''}{method}/infer"
-                answer = await plane.call_with(make_token(subject=caller.subject, **claims), address)
+                answer = await plane.call_with(token, address)
                 told = f"seed {seed}: {caller} asks {resource} by {chosen}"
                 assert answer.status_code == (200 if allowed else 403), told
                 answers[allowed] += 1

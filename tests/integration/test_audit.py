@@ -192,13 +192,16 @@ async def test_what_callers_write_into_keas_own_headers_is_not_believed(
     directory: Path, start_plane: StartPlane
 ) -> None:
     forged = {"x-kea-model": "other/forged", "x-kea-method": "forged", "x-request-id": "forged"}
+    forged |= {f"x-kea-{name}": "forged" for name in ("subject", "groups", "scopes", "token", "session", "account")}
     async with audit_log(directory) as kept, start_plane(audit_address=f"unix:{directory}/audit.sock") as plane:
         await serve(plane)
         await plane.http.post("/models/iris/predict", headers=forged)
         await plane.http.post("/models/iris/predict", headers=forged | bearer(make_token("admin")))
         await plane.http.get("/api/v1/x", headers=forged)
-        events = await kept.some(3)
-        assert "forged" not in str([(event.resource, event.action, event.subject) for event in events])
+        await plane.http.get("/v2/models/", headers=forged)
+        await plane.http.get("/models/nothing/docs", headers=forged)  # this needs no token
+        events = await kept.some(4)
+        assert "forged" not in str([(event.resource, event.action, event.subject, event.token_id) for event in events])
 
 
 async def test_nothing_is_lost_while_the_log_is_away(

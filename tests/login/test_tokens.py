@@ -150,7 +150,7 @@ def test_an_id_token_of_a_trusted_issuer_is_exchanged(site: Site, http: httpx.Cl
     assert made["issued_token_type"] == "urn:ietf:params:oauth:token-type:access_token"
     claims = jwt.decode(made["access_token"], options={"verify_signature": False})
     assert claims["sub"] == "users/grace"
-    assert "engineers" in claims["groups"]
+    assert ",engineers," in claims["groups"]
     head, body, signature = theirs.split(".")
     forged = f"{head}.{body}.{signature[::-1]}"
     refused = token(http, grant_type=EXCHANGE, subject_token=forged, subject_token_type=JWT)

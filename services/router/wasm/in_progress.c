@@ -15,17 +15,18 @@ typedef unsigned long long u64;
 #define IMPORT(name) __attribute__((import_module("env"), import_name(#name))) u32 name
 #define EXPORT __attribute__((visibility("default"), used))
 
-IMPORT(proxy_get_property)(const char *path, u32 path_size, char **value, u32 *size);
+IMPORT(proxy_get_header_map_value)(u32 map, const char *name, u32 name_size, char **value, u32 *size);
 IMPORT(proxy_get_buffer_bytes)(u32 buffer, u32 start, u32 length, char **value, u32 *size);
 IMPORT(proxy_get_shared_data)(const void *key, u32 key_size, char **value, u32 *size, u32 *version);
 IMPORT(proxy_set_shared_data)(const void *key, u32 key_size, const void *value, u32 size, u32 version);
 IMPORT(proxy_send_local_response)(u32 status, const char *details, u32 details_size, const char *body, u32 body_size,
                                   const char *headers, u32 headers_size, u32 grpc_status);
 
-enum { OK = 0, PLUGIN_CONFIGURATION = 7, CONTINUE = 0, STOP = 1, TOO_MANY_REQUESTS = 429, RESOURCE_EXHAUSTED = 8 };
+enum { OK = 0, CONTINUE = 0, STOP = 1, TOO_MANY_REQUESTS = 429, RESOURCE_EXHAUSTED = 8 };
+enum { REQUEST_HEADERS = 0, PLUGIN_CONFIGURATION = 7 };
 enum { CELLS = 1 << 16, BUCKETS = 1 << 14, CONTEXTS = 1 << 16, SCRATCH = 1 << 17 };
 
-static const char SUBJECT[] = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0claims\0sub";
+static const char SUBJECT[] = "x-kea-subject";
 static const char CONSUMER[] = "consumer ", CONSUMER_DETAILS[] = "consumer_at_limit";
 static const char PROJECT[] = "project ", PROJECT_DETAILS[] = "project_at_limit";
 
@@ -166,7 +167,8 @@ EXPORT u32 proxy_on_request_headers(u32 id, u32 headers, u32 ends) {
     char *subject;
     u32 size;
     scratch_used = 0;
-    if (proxy_get_property(SUBJECT, sizeof SUBJECT - 1, &subject, &size) != OK) return CONTINUE;
+    if (proxy_get_header_map_value(REQUEST_HEADERS, SUBJECT, sizeof SUBJECT - 1, &subject, &size) != OK)
+      return CONTINUE;
     hash = hashed(hashed(hash, "", 1), subject, size);  // 0 between the two: each has its own
   }
   if (remember(id, STREAM, hash, 0)) {

@@ -8,6 +8,7 @@ from typing import Any
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
+from kea_core.claim_list import unpack
 from kea_core.errors import ServiceUnavailable, TokenInvalid
 from kea_core.principal import Principal
 
@@ -88,17 +89,23 @@ def _principal(claims: dict[str, Any]) -> Principal:
     Raises:
         TokenInvalid: they are signed, but not of a shape that auth makes.
     """
-    groups, scopes = claims.get("groups", []), claims.get("scopes", [])
-    for name, value in (("groups", groups), ("scopes", scopes)):
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            problem = f"its claim {name!r} is not a list of strings"
-            raise TokenInvalid(problem)
     return Principal(
         subject=str(claims["sub"]),
-        groups=frozenset(groups),
-        scopes=tuple(sorted(scopes)),
+        groups=frozenset(_names(claims, "groups")),
+        scopes=tuple(sorted(_names(claims, "scopes"))),
         token=str(claims["jti"]),
         session=str(claims.get("sid", "")),
         account=str(claims.get("uid", "")),
         expires_at=float(claims["exp"]),
     )
+
+
+def _names(claims: dict[str, Any], claim: str) -> list[str]:
+    problem = f"its claim {claim!r} is not a list of names"
+    text = claims.get(claim, "")
+    if not isinstance(text, str):
+        raise TokenInvalid(problem)
+    try:
+        return unpack(text)
+    except ValueError as error:
+        raise TokenInvalid(problem) from error

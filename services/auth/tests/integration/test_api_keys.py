@@ -71,7 +71,7 @@ async def test_a_key_is_a_token_of_its_account_for_ninety_days(start_auth: Any) 
             "sub": BOT,
             "jti": key.name.rpartition("/")[2],
             "uid": account.uid,
-            "scopes": ["consumer", "viewer"],
+            "scopes": ",consumer,viewer,",
             "iat": key.create_time.seconds,
             "exp": key.expire_time.seconds,
         }

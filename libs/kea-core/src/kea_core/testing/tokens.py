@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from kea_core.authority import Authority
+from kea_core.claim_list import pack
 from kea_core.policy import Binding, Policy
 from kea_core.roles import BUILT_IN
 
@@ -23,8 +25,10 @@ def jwks_of() -> str:
     return json.dumps({"keys": [OKPAlgorithm.to_jwk(_KEY.public_key(), as_dict=True) | {"kid": "test"}]})
 
 
-def make_token(*roles: str, subject: str = "users/ada", **claims: Any) -> str:
-    """Returns a token, good for a minute, of someone in the groups that `TEST_BINDINGS` give these roles."""
+def make_token(
+    *roles: str, subject: str = "users/ada", groups: Iterable[str] = (), scopes: Iterable[str] = (), **claims: Any
+) -> str:
+    """Returns a token, good for a minute, of someone in these groups, and those that `TEST_BINDINGS` give roles."""
     now = int(time.time())
     whole: dict[str, Any] = {
         "iss": "kea",
@@ -34,7 +38,8 @@ def make_token(*roles: str, subject: str = "users/ada", **claims: Any) -> str:
         "iat": now,
         "exp": now + 60,
     }
-    whole["groups"] = [f"role-{role}" for role in roles]
+    lists = {"groups": [*groups, *(f"role-{role}" for role in roles)], "scopes": scopes}
+    whole |= {name: text for name, names in lists.items() if (text := pack(names))}
     return jwt.encode(whole | claims, _KEY, algorithm="EdDSA", headers={"kid": "test"})
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+from kea_core.claim_list import pack
 from kea_core.tokens import ALGORITHM, AUDIENCE, ISSUER
 
 from kea_auth.domain.signing_key import SigningKey
@@ -49,8 +50,8 @@ class Claims:
             "exp": int(self.expire_time.timestamp()),
         }
         more = {
-            "groups": sorted(self.groups),
-            "scopes": list(self.scopes),
+            "groups": pack(sorted(self.groups)),
+            "scopes": pack(self.scopes),
             "sid": self.session,
             "uid": self.account,
         }

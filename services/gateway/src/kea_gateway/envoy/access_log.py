@@ -7,12 +7,21 @@ from typing import Any
 
 from kea_core import audit_attributes as audited
 
-CLAIM = "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:claims:{})%"
+SUBJECT = "%REQ(X-KEA-SUBJECT)%"
+CALLER = {
+    audited.SUBJECT: SUBJECT,
+    audited.TOKEN_ID: "%REQ(X-KEA-TOKEN)%",
+    audited.SESSION_ID: "%REQ(X-KEA-SESSION)%",
+    audited.ACCOUNT_ID: "%REQ(X-KEA-ACCOUNT)%",
+}
+"""Who calls, in headers that the JWT filter has made of the token. Routes take them away, before logs are written."""
+CALLER_FILTER = "kea.filters.http.caller"
+SUBJECT_STATE, CALLER_STATE = "kea.subject", "kea.caller"
+"""Where the caller is kept until then: for the one log its name, for the other lines of its text."""
 
 FIELDS = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-    "subject": CLAIM.format("sub"),
-    "token": CLAIM.format("jti"),
+    "subject": f"%FILTER_STATE({SUBJECT_STATE}:PLAIN)%",
     "model": "%REQ(X-KEA-MODEL)%",
     "version": "%RESP(X-KEA-VERSION)%",
     "method": "%REQ(X-KEA-METHOD)%",
@@ -50,10 +59,6 @@ AUDIT_CLUSTER = "audit"
 AUDIT_STATS = "audit"
 """Envoy's counters of it are `access_logs.open_telemetry_access_log.audit.…`."""
 AUDITED = {
-    audited.SUBJECT: CLAIM.format("sub"),
-    audited.TOKEN_ID: CLAIM.format("jti"),
-    audited.SESSION_ID: CLAIM.format("sid"),
-    audited.ACCOUNT_ID: CLAIM.format("uid"),
     audited.RULE: "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
     audited.HTTP_STATUS: "%RESPONSE_CODE%",
     audited.GRPC_STATUS: "%GRPC_STATUS(SNAKE_STRING)%",
@@ -70,8 +75,8 @@ AUDITED = {
     audited.METHOD: "%REQ(X-KEA-METHOD):128%",
     audited.PATH: "%PATH(NQ:ORIG_OR_PATH):512%",
 }
-"""Who, what, on what, what was decided and by what. Whatever the caller writes is cut off somewhere: refusals are told
-too, and cost no token. No query, no header that may hold a secret, nothing of a body.
+"""Beside who: what, on what, what was decided and by what. Whatever the caller writes is cut off somewhere: refusals
+are told too, and cost no token. No query, no header that may hold a secret, nothing of a body.
 
 What a caller has a hand in comes last: of two lines with one name, readers believe the first."""
 AUDIT_FLUSH_SECONDS = 1
@@ -126,7 +131,22 @@ def audit_log(node_id: str) -> dict[str, Any]:
                 {audited.SOURCE: "gateway", audited.NAMESPACE: "kea", audited.INSTANCE: node_id}
             ),
             # As lines of one text: as attributes, of which Envoy makes objects, they cost five times as much.
-            "body": {"string_value": "\n".join(f"{name}={value}" for name, value in AUDITED.items())},
+            "body": {"string_value": _lines({audited.SUBJECT: f"%FILTER_STATE({CALLER_STATE}:PLAIN)%", **AUDITED})},
+        },
+    }
+
+
+def caller_filter() -> dict[str, Any]:
+    """Returns the filter that keeps for the logs who calls."""
+    _, _, lines = _lines(CALLER).partition("=")  # the name of the first is in the log's own text
+    return {
+        "name": CALLER_FILTER,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "on_request_headers": [
+                _state(SUBJECT_STATE, SUBJECT, omit_empty=True),
+                _state(CALLER_STATE, lines, omit_empty=False),
+            ],
         },
     }
 
@@ -135,6 +155,15 @@ def audit_thresholds() -> dict[str, Any]:
     """Returns how much the audit log's cluster may have under way."""
     bounds = dict.fromkeys(("max_requests", "max_pending_requests", "max_retries"), AUDIT_WAITING)
     return {"circuit_breakers": {"thresholds": [bounds]}}
+
+
+def _state(key: str, text: str, *, omit_empty: bool) -> dict[str, Any]:
+    made = {"text_format_source": {"inline_string": text}, "omit_empty_values": omit_empty}
+    return {"object_key": key, "factory_key": "envoy.string", "format_string": made, "skip_if_empty": omit_empty}
+
+
+def _lines(fields: dict[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in fields.items())
 
 
 def _values(attributes: dict[str, str]) -> dict[str, Any]:

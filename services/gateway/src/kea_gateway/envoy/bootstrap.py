@@ -9,7 +9,7 @@ from typing import Any
 from kea_core.address import has_name, split_address
 from kea_core.envoy_tls import TLS_SOCKET, TLS_TYPES, upstream_context
 
-from kea_gateway.envoy.access_log import AUDIT_CLUSTER, access_log, audit_log, audit_thresholds
+from kea_gateway.envoy.access_log import AUDIT_CLUSTER, access_log, audit_log, audit_thresholds, caller_filter
 from kea_gateway.envoy.descriptors import inference_descriptor_set
 from kea_gateway.envoy.local_replies import local_reply_config
 from kea_gateway.envoy.settings import EnvoySettings
@@ -38,6 +38,8 @@ PROJECT_CONCURRENCY_FILTER = "kea.filters.http.project_concurrency"
 PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
 SESSION_FILTER = "kea.filters.http.session"
 SCOPE_HEADER = "x-kea-model"
+CALLER_HEADERS = tuple(f"x-kea-{name}" for name in ("subject", "groups", "scopes", "token", "session", "account"))
+"""What the JWT filter makes of a token, and policies, limits and logs believe: no caller's own may survive."""
 SERVICE = "inference.GRPCInferenceService"
 MAX_HEADERS_KB = 60
 REQUEST_HEADERS_SECONDS = 10
@@ -101,6 +103,7 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
             "rds_config_source": ADS,
             "scoped_rds": {"scoped_rds_config_source": ADS},
         },
+        "early_header_mutation_extensions": [_without_callers_own()],
         "http_filters": _filters(settings),
         "access_log": _access_logs(settings),
         "local_reply_config": local_reply_config(),
@@ -161,6 +164,7 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
     return [
         _session(),
         _discovered(JWT_FILTER, f"{FILTERS}.jwt_authn.v3.JwtAuthentication"),
+        caller_filter(),
         _discovered(REVOCATION_FILTER, f"{FILTERS}.rbac.v3.RBAC"),
         {
             "name": "envoy.filters.http.grpc_field_extraction",
@@ -197,6 +201,13 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
         },
         ROUTER_FILTER,
     ]
+
+
+def _without_callers_own() -> dict[str, Any]:
+    """Takes away headers that only the JWT filter may set: it does so itself, but not where it wants no token."""
+    kind = f"{TYPES}/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+    mutations = [{"remove": name} for name in CALLER_HEADERS]
+    return {"name": "callers_own", "typed_config": {"@type": kind, "mutations": mutations}}
 
 
 def _session() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from kea_core.tokens import AUDIENCE, ISSUER, LEEWAY_SECONDS
 
-from kea_router.translate.names import CLAIMS, INFERENCE_SERVICE, JWT_FILTER, TOKEN_ID_HEADERS
+from kea_router.translate.names import CLAIM_HEADERS, INFERENCE_SERVICE, JWT_FILTER
 from kea_router.translate.packing import packed
 from kea_router.xds.resource import Resource, make_resource
 
@@ -44,10 +44,12 @@ def jwt_filter(jwks: str, *, private_docs: bool = False) -> Resource:
         audiences=[AUDIENCE],
         local_jwks=base_pb2.DataSource(inline_string=jwks),
         forward=True,  # services check it again; routes to models take it away
-        payload_in_metadata=CLAIMS,
+        # Headers, not metadata: that would be a copy of all claims, which costs Envoy ten times as much.
         claim_to_headers=[
-            config_pb2.JwtClaimToHeader(claim_name=claim, header_name=name) for claim, name in TOKEN_ID_HEADERS.items()
+            config_pb2.JwtClaimToHeader(claim_name=claim, header_name=name) for claim, name in CLAIM_HEADERS.items()
         ],
+        # The only place: where none is named, Envoy takes one from the address too, which ends up in others' logs.
+        from_headers=[config_pb2.JwtHeader(name="Authorization", value_prefix="Bearer ")],
         clock_skew_seconds=LEEWAY_SECONDS,
         jwt_cache_config=config_pb2.JwtCacheConfig(jwt_cache_size=CACHED_TOKENS),
     )

@@ -17,7 +17,7 @@ from kea_router.domain.endpoint import Endpoint, Retry
 from kea_router.domain.invokers import EndpointInvokers
 from kea_router.translate.clusters import grpc_cluster, http_cluster
 from kea_router.translate.limits import limit_endpoint
-from kea_router.translate.names import INFERENCE_SERVICE, TOKEN_ID_HEADERS, VERSION_HEADER, scope_key
+from kea_router.translate.names import CLAIM_HEADERS, INFERENCE_SERVICE, VERSION_HEADER, scope_key
 from kea_router.translate.packing import packed
 from kea_router.translate.policy import header, invokers_policy, route_configuration
 from kea_router.translate.shares import shares
@@ -33,7 +33,7 @@ RETRY_ON = {
 RETRIES = 3
 IDLE_SECONDS = 300
 """Longest silence on a request, unless its time-out is longer: a model that computes for an hour says nothing."""
-NO_TOKENS = ("authorization", "cookie", "proxy-authorization", *TOKEN_ID_HEADERS.values())
+NO_TOKENS = ("authorization", "cookie", "proxy-authorization", *CLAIM_HEADERS.values())
 """Headers that a model never sees: it is its author's code, and the token would be good elsewhere."""
 NO_VERSION = "this version is not a target of the endpoint"
 

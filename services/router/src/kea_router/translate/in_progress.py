@@ -31,7 +31,7 @@ UPDATE_SECONDS = 60
 VM = "in_progress"
 """What the module is called in Envoy's log, and its machine, of which each worker has one for all limits."""
 HOST_CALLS = (
-    *("proxy_get_property", "proxy_get_buffer_bytes", "proxy_send_local_response"),
+    *("proxy_get_header_map_value", "proxy_get_buffer_bytes", "proxy_send_local_response"),
     *("proxy_get_shared_data", "proxy_set_shared_data"),
     *("proxy_on_configure", "proxy_on_context_create", "proxy_on_request_headers", "proxy_on_delete"),
     "proxy_on_memory_allocate",

@@ -19,7 +19,7 @@ from google.protobuf import any_pb2
 
 from kea_router.domain.limits import Limits, ProjectLimits, RateLimit, least_burst
 from kea_router.translate.in_progress import in_progress
-from kea_router.translate.names import CLAIMS, CONCURRENCY_FILTER, JWT_FILTER, LIMITS_FILTER, PROJECT_LIMITS_FILTER
+from kea_router.translate.names import CONCURRENCY_FILTER, LIMITS_FILTER, PROJECT_LIMITS_FILTER, SUBJECT_HEADER
 from kea_router.translate.packing import typed
 from kea_router.xds.resource import Resource, make_resource
 
@@ -86,8 +86,7 @@ def _rates(limits: Limits, gateways: int) -> any_pb2.Any:
     shown = {"enable_x_ratelimit_headers": "DRAFT_VERSION_03"}
     if limits.per_consumer is None:
         return _local_rate_limit(ENDPOINT_STATS, gateways, token_bucket=_bucket(limits.total, gateways), **shown)
-    claim = {"key": JWT_FILTER, "path": [{"key": CLAIMS}, {"key": "sub"}]}
-    action = {"metadata": {"descriptor_key": CONSUMER, "metadata_key": claim, "source": "DYNAMIC"}}
+    action = {"request_headers": {"descriptor_key": CONSUMER, "header_name": SUBJECT_HEADER}}
     return _local_rate_limit(
         ENDPOINT_STATS,
         gateways,

@@ -11,7 +11,7 @@ from kea_core.audit_trail import CLIENT_ADDRESS
 
 from kea_router.translate.clusters import fixed_cluster
 from kea_router.translate.endpoint_routes import TRANSCODER, no_transcoder
-from kea_router.translate.names import INFERENCE_SERVICE, MANAGEMENT_SCOPE, TOKEN_ID_HEADERS
+from kea_router.translate.names import CLAIM_HEADERS, INFERENCE_SERVICE, MANAGEMENT_SCOPE
 from kea_router.translate.policy import anyone_policy, header, route_configuration
 from kea_router.xds.resource import CLUSTER, ROUTES, Key, Resource, make_resource
 
@@ -160,5 +160,5 @@ def _route(
         route=route,
         direct_response=direct_response,
         typed_per_filter_config=filters,
-        request_headers_to_remove=TOKEN_ID_HEADERS.values(),
+        request_headers_to_remove=CLAIM_HEADERS.values(),
     )

@@ -9,12 +9,13 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.rbac.v3 import rbac_pb2 as policy_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
-from envoy.type.matcher.v3 import metadata_pb2, string_pb2, value_pb2
+from envoy.type.matcher.v3 import string_pb2
 from google.protobuf import any_pb2
+from kea_core.claim_list import pack
 from kea_core.policy import EVERYONE
 
 from kea_router.domain.invokers import EndpointInvokers
-from kea_router.translate.names import CLAIMS, JWT_FILTER, METHOD_HEADER
+from kea_router.translate.names import GROUPS_HEADER, METHOD_HEADER, SCOPES_HEADER, SUBJECT_HEADER
 from kea_router.translate.packing import packed
 
 RBAC_FILTER = "envoy.filters.http.rbac"
@@ -69,8 +70,7 @@ def _policy(
 
 
 def _calls(method: str) -> policy_pb2.Permission:
-    exact = string_pb2.StringMatcher(exact=method)
-    return policy_pb2.Permission(header=route_components_pb2.HeaderMatcher(name=METHOD_HEADER, string_match=exact))
+    return policy_pb2.Permission(header=_exactly(METHOD_HEADER, method))
 
 
 @lru_cache(maxsize=MEMBERS_KEPT)
@@ -79,31 +79,26 @@ def _member(member: str) -> policy_pb2.Principal:
         return policy_pb2.Principal(any=True)
     kind, _, name = member.partition("/")
     if kind == "groups":
-        return _claim("groups", _one_of(_exactly(name)))
-    return _claim("sub", _exactly(member))
+        return policy_pb2.Principal(header=_listed(GROUPS_HEADER, name))
+    return policy_pb2.Principal(header=_exactly(SUBJECT_HEADER, member))
 
 
 @lru_cache(maxsize=1)
 def _in_scope(roles: tuple[str, ...]) -> policy_pb2.Principal:
     """Matches tokens without scopes, and those of which a scope is one of the roles."""
-    some = _claim("scopes", _one_of(value_pb2.ValueMatcher(present_match=True)))
-    without = policy_pb2.Principal(not_id=some)
-    within = [_claim("scopes", _one_of(_exactly(role))) for role in roles]
+    some = route_components_pb2.HeaderMatcher(name=SCOPES_HEADER, present_match=True)
+    without = policy_pb2.Principal(not_id=policy_pb2.Principal(header=some))
+    within = [policy_pb2.Principal(header=_listed(SCOPES_HEADER, role)) for role in roles]
     return policy_pb2.Principal(or_ids=policy_pb2.Principal.Set(ids=[without, *within]))
 
 
-def _exactly(text: str) -> value_pb2.ValueMatcher:
-    return value_pb2.ValueMatcher(string_match=string_pb2.StringMatcher(exact=text))
+def _exactly(name: str, value: str) -> route_components_pb2.HeaderMatcher:
+    return route_components_pb2.HeaderMatcher(name=name, string_match=string_pb2.StringMatcher(exact=value))
 
 
-def _one_of(entry: value_pb2.ValueMatcher) -> value_pb2.ValueMatcher:
-    return value_pb2.ValueMatcher(list_match=value_pb2.ListMatcher(one_of=entry))
-
-
-def _claim(name: str, value: value_pb2.ValueMatcher) -> policy_pb2.Principal:
-    segments = [metadata_pb2.MetadataMatcher.PathSegment(key=key) for key in (CLAIMS, name)]
-    matcher = metadata_pb2.MetadataMatcher(filter=JWT_FILTER, path=segments, value=value)
-    return policy_pb2.Principal(sourced_metadata=policy_pb2.SourcedMetadata(metadata_matcher=matcher))
+def _listed(name: str, entry: str) -> route_components_pb2.HeaderMatcher:
+    """Matches a header that has an entry among those of its list."""
+    return route_components_pb2.HeaderMatcher(name=name, string_match=string_pb2.StringMatcher(contains=pack([entry])))
 
 
 def check_policies(configuration: route_pb2.RouteConfiguration) -> None:
