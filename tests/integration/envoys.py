@@ -58,6 +58,7 @@ class EnvoyProcess:
         self._directory = directory
         self._xds_address = xds_address
         self._admin = directory / "admin.sock"
+        self._access_log = directory / "access.log"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -69,7 +70,7 @@ class EnvoyProcess:
             xds_address=self._xds_address,
             audit_address=self._audit_address,
             admin_socket=self._admin,
-            access_log=self._directory / "access.log",
+            access_log=self._access_log,
             descriptors=descriptors,
             services=MANAGEMENT_SERVICES,
             gateways_address=GATEWAYS_ADDRESS if self._members else "",
@@ -80,7 +81,8 @@ class EnvoyProcess:
             clusters[:] = [self._members.cluster() if c["name"] == GATEWAYS_CLUSTER else c for c in clusters]
         file = self._directory / "bootstrap.json"
         file.write_text(json.dumps(document))
-        arguments = ("-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn")
+        arguments = ["-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
+        arguments += ["--file-flush-interval-msec", "50"]
         with (self._directory / "envoy.log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 find_envoy(os.environ), *arguments, stdout=log, stderr=log
@@ -90,6 +92,12 @@ class EnvoyProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
+
+    def written(self) -> dict[str, dict[str, Any]]:
+        """Returns the lines of the access log by the ids of their requests."""
+        whole, _, _ = self._access_log.read_text().rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        return {line["request_id"]: line for line in lines}
 
     async def stats(self, prefix: str) -> dict[str, int]:
         """Returns Envoy's own counters whose names begin with `prefix`."""

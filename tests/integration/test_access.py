@@ -112,6 +112,25 @@ async def test_what_callers_say_of_themselves_is_not_believed(start_plane: Any) 
         assert (await plane.http.post(path, headers=forged, json={})).status_code == 401
 
 
+async def test_the_access_log_tells_who_calls_and_takes_nobodys_word(start_plane: Any, eventually: Any) -> None:
+    forged = {f"x-kea-{name}": "forged" for name in ("subject", "groups", "scopes", "token", "session", "account")}
+    async with serving(start_plane) as plane:
+        plane.auth.bind("users/bob", "consumer")
+        await becomes(plane, 200, "users/bob")
+        called = await plane.call_with(make_token(subject="users/bob"), "/models/grades/get_grades", **forged)
+        opened = await plane.http.get("/models/grades/docs", headers=forged)  # needs no token, so none is looked at
+
+        async def written() -> Any:
+            lines = plane.envoy.written()
+            found = [lines.get(answer.headers["x-request-id"]) for answer in (called, opened)]
+            return all(found) and found
+
+        of_call, of_docs = await eventually(written)
+        assert (of_call["subject"], of_call["model"], of_call["status"]) == ("users/bob", "default/grades", 200)
+        assert "subject" not in of_docs
+        assert "forged" not in str([of_call, of_docs])
+
+
 async def test_lists_as_tokens_had_them_once_give_nothing(start_plane: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(start_plane) as plane:
         plane.auth.bind("groups/Students", "consumer")

@@ -204,7 +204,7 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
 
 
 def _without_callers_own() -> dict[str, Any]:
-    """Takes away headers that only the JWT filter may set: it does so itself, but not where it wants no token."""
+    """Takes away headers that only the JWT filter may set. It does so itself, which is said nowhere to last."""
     kind = f"{TYPES}/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     mutations = [{"remove": name} for name in CALLER_HEADERS]
     return {"name": "callers_own", "typed_config": {"@type": kind, "mutations": mutations}}
