@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from kit.commands import wait_until
 from namespaces import Namespace
 from workloads import PORT, pod, start_web, web_pods
 
@@ -9,9 +10,19 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 def who_answers(address: str) -> str:
-    """Returns the name of the pod behind an address."""
+    """Returns the name of the pod behind an address, once there is one: nodes learn of ready pods a little later."""
+    found: list[str] = []
+
+    def answered() -> bool:
+        try:
+            found.append(client.get(f"http://{address}/").raise_for_status().text.split()[0])
+        except httpx.ConnectError:
+            return False
+        return True
+
     with httpx.Client(trust_env=False, timeout=5) as client:
-        return client.get(f"http://{address}/").raise_for_status().text.split()[0]
+        assert wait_until(answered, 20), address
+    return found[0]
 
 
 def test_a_service_is_found_by_name_and_spreads_requests_over_its_pods(namespace: Namespace) -> None:
