@@ -58,8 +58,8 @@ Check = tuple[str, bool]
 """What was found, and whether that is within its bound."""
 MOST_RATIO = 1.2
 MOST_ACK_MS = 20.0
-MOST_SECURITY_HOPS = 35 / 60
-"""Bare Envoy hops: the budget is 35 us on a machine where a hop takes 45 to 60 us, and other machines are slower."""
+MOST_SECURITY_US = 35.0
+"""On the budget's machine a bare Envoy hop takes 45 to 60 us; elsewhere look at the hops that are printed with it."""
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def measure_security(platform: RunningPlatform, scratch: Path) -> Check:
     cost = statistics.median(differences)
     hops = cost / medians["bare"]
     sentence = f"token, access, limits and audit log cost {cost:.1f} us in Envoy, {hops:.2f} bare hops"
-    return sentence, hops <= MOST_SECURITY_HOPS
+    return sentence, cost <= MOST_SECURITY_US
 
 
 def measure_round(envoys: dict[str, tuple[str, int]], platform: RunningPlatform, scratch: Path) -> dict[str, float]:

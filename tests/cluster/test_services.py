@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 from kit.commands import wait_until
@@ -10,19 +12,20 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 def who_answers(address: str) -> str:
-    """Returns the name of the pod behind an address, once there is one: nodes learn of ready pods a little later."""
-    found: list[str] = []
-
-    def answered() -> bool:
-        try:
-            found.append(client.get(f"http://{address}/").raise_for_status().text.split()[0])
-        except httpx.ConnectError:
-            return False
-        return True
-
+    """Returns the name of the pod behind an address."""
     with httpx.Client(trust_env=False, timeout=5) as client:
-        assert wait_until(answered, 20), address
-    return found[0]
+        return client.get(f"http://{address}/").raise_for_status().text.split()[0]
+
+
+def await_route(address: str) -> None:
+    """Waits until a node takes connections to a Service: it learns of ready pods a little later than the rollout."""
+    host, _, port = address.partition(":")
+
+    def open_there() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((host, int(port))) == 0
+
+    assert wait_until(open_there, 20), address
 
 
 def test_a_service_is_found_by_name_and_spreads_requests_over_its_pods(namespace: Namespace) -> None:
@@ -51,6 +54,10 @@ def test_the_host_reaches_pods_services_and_node_ports(namespace: Namespace) -> 
     pods = web_pods(namespace)
     addresses = namespace.get(".items[*].status.podIP", "pods", "-l", "app=web").split()
     assert [who_answers(f"{address}:{PORT}") for address in addresses] == pods
-    assert who_answers(namespace.get(".spec.clusterIP", "service", "web")) in pods
+    service = f"{namespace.get('.spec.clusterIP', 'service', 'web')}:80"
+    await_route(service)
+    assert who_answers(service) in pods
     node = namespace.get('.items[0].status.addresses[?(@.type=="InternalIP")].address', "nodes")
-    assert who_answers(f"{node}:{namespace.get('.spec.ports[0].nodePort', 'service', 'web')}") in pods
+    node_port = f"{node}:{namespace.get('.spec.ports[0].nodePort', 'service', 'web')}"
+    await_route(node_port)
+    assert who_answers(node_port) in pods

@@ -72,13 +72,13 @@ def start_web(
         "env": [{"name": "EDITION", "value": edition}],
         "readinessProbe": probe,
         "livenessProbe": {**probe, "failureThreshold": 2},
-        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},  # requests still come until all nodes know that it goes
+        "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},  # requests still come until all nodes know that it goes
         "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "500m"}},
     }
     labels = {"app": "web"}
     template = {
         "metadata": {"labels": labels},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 6},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
     }
     deployment = {
         "apiVersion": "apps/v1",
