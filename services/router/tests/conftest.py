@@ -40,6 +40,8 @@ JWT_FILTER = "envoy.filters.http.jwt_authn"
 REVOCATION_FILTER = "kea.filters.http.revocations"
 PROJECT_CONCURRENCY_FILTER = "kea.filters.http.project_concurrency"
 PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
+CONCURRENCY_FILTER = "kea.filters.http.concurrency"
+EXTENSIONS = (JWT_FILTER, CONCURRENCY_FILTER, PROJECT_CONCURRENCY_FILTER, PROJECT_LIMITS_FILTER, REVOCATION_FILTER)
 Request = discovery_pb2.DeltaDiscoveryRequest
 
 
@@ -122,7 +124,7 @@ class FakeEnvoy:
         self._warming = None
         requests = [
             self._first(CLUSTER, ()),
-            self._first(EXTENSION, (JWT_FILTER, PROJECT_CONCURRENCY_FILTER, PROJECT_LIMITS_FILTER, REVOCATION_FILTER)),
+            self._first(EXTENSION, EXTENSIONS),
             self._first(SCOPE, ()),
             *(self._first(kind, self._asked[kind]) for kind in (ENDPOINTS, ROUTES) if self._asked[kind]),
         ]

@@ -26,7 +26,7 @@ from kea_router.renewal import with_invokers
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints, grpc_cluster, http_cluster
 from kea_router.translate.endpoint_routes import endpoint_resources
-from kea_router.translate.in_progress import project_concurrency_filter
+from kea_router.translate.in_progress import concurrency_filter, project_concurrency_filter
 from kea_router.translate.limits import project_limits_filter
 from kea_router.translate.management_routes import Backends, management_resources
 from kea_router.translate.policy import PolicyMissingError
@@ -86,6 +86,8 @@ class World:
         self._dirty_revocations = False
         self._project_limits: Sequence[ProjectLimits] | None = None
         self._dirty_project_limits = False
+        self._counted: set[str] = set()
+        """Endpoints with a limit on requests in progress."""
         self._gateways: int | None = None if sharing else 0
         """How many share limits; 0: none does. None: it has not been told yet."""
         self._dirty_endpoints: set[str] = set()
@@ -116,6 +118,10 @@ class World:
             for target in endpoint.targets:
                 self._users[target.deployment].add(name)
                 self._dirty_deployments.add(target.deployment)
+        if endpoint is not None and endpoint.limits.count_progress:
+            self._counted.add(name)
+        else:
+            self._counted.discard(name)
         self._dirty_endpoints.add(name)
         self._changed.set()
         self._tell(name)
@@ -292,6 +298,9 @@ class World:
         if self._project_limits is not None and self._dirty_project_limits:
             upserted.append(project_limits_filter(self._project_limits, gateways=self._gateways or 0))
             upserted.append(project_concurrency_filter(self._project_limits))
+        counting = concurrency_filter(in_use=bool(self._counted))
+        if self._publisher.snapshot.get(counting.key) != counting:
+            upserted.append(counting)
         for name in sorted(self._dirty_deployments):
             if name in self._users:
                 upserted += deployment_clusters(name)

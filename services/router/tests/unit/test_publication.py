@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, json_format
 from kea_core.testing.tokens import jwks_of
 from kea_router import publication
 from kea_router.domain.endpoint_status import EndpointState
@@ -352,6 +352,38 @@ async def test_limits_of_projects_go_out_when_they_change_and_only_then(plane: P
     plane.world.set_endpoint(endpoint.name, endpoint)
     plane.world.publish()
     assert EXTENSION not in {key.type_url for key in upserted(plane.publisher.deltas[-1])}
+
+
+def test_what_counts_requests_in_progress_is_there_for_as_long_as_someone_has_such_a_limit(helpers: Any) -> None:
+    plane = Plane(helpers)
+    plane.begin()
+
+    def counts(name: str) -> bool:
+        assert plane.world.publish()
+        sent = plane.publisher.snapshot.get(Key(EXTENSION, name))
+        assert sent is not None
+        kind = json_format.MessageToDict(sent.body)["typedConfig"]["@type"].rpartition(".")[2]
+        assert kind in {"RBAC", "ExtensionWithMatcher"}
+        return kind == "ExtensionWithMatcher"
+
+    def limit(name: str, limits: Limits) -> None:
+        endpoint = replace(helpers.make_endpoint(name), limits=limits)
+        plane.world.set_endpoint(endpoint.name, endpoint)
+
+    limit("a", Limits(total=RateLimit(5)))
+    assert not counts(names.CONCURRENCY_FILTER)
+    limit("a", Limits(max_concurrent_requests=1))
+    limit("b", Limits(max_concurrent_requests_per_consumer=1))
+    assert counts(names.CONCURRENCY_FILTER)
+    limit("a", Limits())
+    assert counts(names.CONCURRENCY_FILTER)
+    assert Key(EXTENSION, names.CONCURRENCY_FILTER) not in upserted(plane.publisher.deltas[-1])
+    plane.world.set_endpoint(helpers.endpoint_name("b"), None)
+    assert not counts(names.CONCURRENCY_FILTER)
+    for most, expected in ((0, False), (5, True)):
+        plane.world.set_project_limits((ProjectLimits("default", RateLimit(5), most),))
+        assert counts(names.PROJECT_CONCURRENCY_FILTER) is expected
+        assert not counts(names.CONCURRENCY_FILTER)
 
 
 async def test_nothing_is_published_before_it_is_known_how_many_gateways_share_limits(helpers: Any) -> None:

@@ -23,7 +23,7 @@ from kea_router.store.limits_rows import limits_of, rate_of
 from kea_router.translate.authentication import jwt_filter
 from kea_router.translate.clusters import deployment_clusters, deployment_endpoints
 from kea_router.translate.endpoint_routes import endpoint_resources
-from kea_router.translate.in_progress import MODULE, project_concurrency_filter
+from kea_router.translate.in_progress import MODULE, concurrency_filter, project_concurrency_filter
 from kea_router.translate.limits import project_limits_filter
 from kea_router.translate.management_routes import Backends, management_resources
 from kea_router.translate.policy import RBAC_FILTER
@@ -48,6 +48,8 @@ def translate(case: dict[str, Any]) -> list[Resource]:
     if "project_limits" in case:
         limits = [ProjectLimits(name, rate_of(value)) for name, value in case["project_limits"].items()]
         found.append(project_limits_filter(limits, gateways=gateways))
+    if "concurrency" in case:
+        found.append(concurrency_filter(in_use=case["concurrency"]))
     if "project_concurrency" in case:
         at_once = [ProjectLimits(name, None, most) for name, most in case["project_concurrency"].items()]
         found.append(project_concurrency_filter(at_once))

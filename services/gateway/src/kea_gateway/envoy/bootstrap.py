@@ -17,6 +17,7 @@ from kea_gateway.envoy.settings import EnvoySettings
 TYPES = "type.googleapis.com"
 FILTERS = "envoy.extensions.filters.http"
 HTTP = f"{TYPES}/{FILTERS}"
+RBAC = f"{FILTERS}.rbac.v3.RBAC"
 WITH_MATCHER = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 MANAGER = f"{TYPES}/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER_FILTER = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}}
@@ -165,7 +166,7 @@ def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
         _session(),
         _discovered(JWT_FILTER, f"{FILTERS}.jwt_authn.v3.JwtAuthentication"),
         caller_filter(),
-        _discovered(REVOCATION_FILTER, f"{FILTERS}.rbac.v3.RBAC"),
+        _discovered(REVOCATION_FILTER, RBAC),
         {
             "name": "envoy.filters.http.grpc_field_extraction",
             "typed_config": {
@@ -240,34 +241,36 @@ def _script(name: str) -> str:
     return resources.files("kea_gateway.envoy").joinpath(name).read_text(encoding="utf-8")
 
 
-def _discovered(name: str, kind: str) -> dict[str, Any]:
-    """A filter that the router sends. Without keys and revocations nobody is let in: the listener waits for them."""
-    discovery = {
+def _discovered(name: str, *kinds: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A filter that the router sends, of one of these kinds. The listener waits for it.
+
+    Without keys and revocations nobody is let in. `default` is for what an older router does not send.
+    """
+    discovery: dict[str, Any] = {
         "config_source": ADS,
-        "type_urls": [f"{TYPES}/{kind}"],
+        "type_urls": [f"{TYPES}/{kind}" for kind in kinds],
         "apply_default_config_without_warming": False,
     }
+    if default is not None:
+        discovery["default_config"] = default
     return {"name": name, "config_discovery": discovery}
 
 
 def _limits() -> list[dict[str, Any]]:
     """What requests that may be made are held to: the narrowest first, so that no refusal takes of what others share.
 
-    Those of endpoints are empty, and endpoints bring their own. Those of projects come from the router; an older one
-    sends none, for which a listener would wait, and then answer 500.
+    Rates of endpoints are empty, and endpoints bring their own. All others come from the router, which sends what does
+    nothing where nobody has such a limit.
     """
     composite = {"name": "composite", "typed_config": {"@type": f"{HTTP}.composite.v3.Composite"}}
     at_once = {"@type": f"{TYPES}/{WITH_MATCHER}", "extension_config": composite, "xds_matcher": {}}
     rates = {"@type": f"{HTTP}.local_ratelimit.v3.LocalRateLimit"}
-    projects_at_once = _discovered(PROJECT_CONCURRENCY_FILTER, WITH_MATCHER)
-    projects_at_once["config_discovery"]["default_config"] = at_once
-    projects_rates = _discovered(PROJECT_LIMITS_FILTER, f"{FILTERS}.local_ratelimit.v3.LocalRateLimit")
-    projects_rates["config_discovery"]["default_config"] = {**rates, "stat_prefix": "project_limits"}
+    of_projects = {**rates, "stat_prefix": "project_limits"}
     return [
-        {"name": CONCURRENCY_FILTER, "typed_config": at_once},
-        projects_at_once,
+        _discovered(CONCURRENCY_FILTER, WITH_MATCHER, RBAC, default=at_once),
+        _discovered(PROJECT_CONCURRENCY_FILTER, WITH_MATCHER, RBAC, default=at_once),
         {"name": LIMITS_FILTER, "typed_config": {**rates, "stat_prefix": "endpoint_limits"}},
-        projects_rates,
+        _discovered(PROJECT_LIMITS_FILTER, f"{FILTERS}.local_ratelimit.v3.LocalRateLimit", default=of_projects),
     ]
 
 

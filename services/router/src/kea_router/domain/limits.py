@@ -66,6 +66,11 @@ class Limits:
         """Those of its limits that are rates."""
         return tuple(rate for rate in (self.total, self.per_consumer) if rate is not None)
 
+    @property
+    def count_progress(self) -> bool:
+        """Whether one of its limits is on requests in progress."""
+        return bool(self.max_concurrent_requests or self.max_concurrent_requests_per_consumer)
+
     def check(self, field: str) -> None:
         """Checks the bounds.
 
