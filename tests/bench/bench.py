@@ -58,10 +58,8 @@ Check = tuple[str, bool]
 """What was found, and whether that is within its bound."""
 MOST_RATIO = 1.2
 MOST_ACK_MS = 20.0
-SECURITY_US, HOP_US = 35.0, 52.5
-"""What security may cost, and what a bare hop takes (45 to 60 us) on the machine that this budget was set on."""
-MOST_SECURITY_HOPS = SECURITY_US / HOP_US
-"""The same on any machine: a slower one takes longer for both."""
+MOST_SECURITY_US = 35.0
+"""On the budget's machine a bare Envoy hop takes 45 to 60 us; elsewhere look at the hops that are printed with it."""
 
 
 @contextmanager
@@ -214,9 +212,8 @@ def measure_security(platform: RunningPlatform, scratch: Path) -> Check:
     print(f"with security less without, each round: {', '.join(f'{each:.1f}' for each in differences)}", flush=True)
     cost = statistics.median(differences)
     hops = cost / medians["bare"]
-    there = f"{hops * HOP_US:.0f} us where a bare hop takes {HOP_US} us"
-    sentence = f"token, access, limits and audit log cost {cost:.1f} us in Envoy, {hops:.2f} bare hops: {there}"
-    return sentence, hops <= MOST_SECURITY_HOPS
+    sentence = f"token, access, limits and audit log cost {cost:.1f} us in Envoy, {hops:.2f} bare hops"
+    return sentence, cost <= MOST_SECURITY_US
 
 
 def measure_round(envoys: dict[str, tuple[str, int]], platform: RunningPlatform, scratch: Path) -> dict[str, float]:
