@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 from bench import BODY, Api, replica_of
-from kea_gateway.envoy.bootstrap import SESSION_FILTER
 from parts import (
     ACCESS,
     ACCESS_LOG,
@@ -44,7 +43,6 @@ PARTS: dict[str, Change] = {
     "token, revocation, access": without_filters(*CALLERS),
     "access alone": without_filters(ACCESS),
     "limits": without_filters(*LIMITS),
-    "session cookies": without_filters(SESSION_FILTER),
     "transcoder, switched off by the route": without_filters("envoy.filters.http.grpc_json_transcoder"),
     "all of security: token to limits, audit log": without_security,
 }

@@ -24,7 +24,6 @@ from kea_gateway.envoy.bootstrap import (
     PROJECT_CONCURRENCY_FILTER,
     PROJECT_LIMITS_FILTER,
     REVOCATION_FILTER,
-    SESSION_FILTER,
 )
 from platforms import RunningPlatform, free_port, start, stop, until
 from still_envoy import Document, manager, virtual_hosts
@@ -62,7 +61,7 @@ def without_filters(*names: str) -> Change:
 
 def without_security(document: Document) -> None:
     """Leaves out who calls, whether they may and how much, and the audit log; requests go the same way as before."""
-    without_filters(SESSION_FILTER, *CALLERS, *LIMITS)(document)
+    without_filters(*CALLERS, *LIMITS)(document)
     without_log(AUDIT_LOG)(document)
     del manager(document)["early_header_mutation_extensions"]
     for host in virtual_hosts(document):

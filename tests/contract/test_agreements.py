@@ -13,6 +13,7 @@ import kea_deployer.convert
 import kea_sdk
 import pytest
 from kea.registry.v1 import model_version_pb2
+from kea_auth.login.cookies import Cookies
 from kea_core.access import FOREIGN
 from kea_core.roles import BUILT_IN_MEMBERS, SERVICE_ACCOUNTS
 from kea_deployer.settings import DeployerSettings
@@ -30,6 +31,7 @@ from packaging.requirements import Requirement
 from workspace import ROOT
 
 LUA = (resources.files("kea_gateway.envoy") / "scope.lua").read_text(encoding="utf-8")
+SESSION_LUA = (resources.files("kea_gateway.envoy") / "session.lua").read_text(encoding="utf-8")
 INFERENCE = inference_file().service[0]
 INFERENCE_NAME = f"{inference_file().package}.{INFERENCE.name}"
 
@@ -108,6 +110,13 @@ def test_the_jwt_filter_and_its_claims_are_found_under_the_names_they_are_given(
     assert f"%REQ({names.SUBJECT_HEADER.upper()})%" == access_log.SUBJECT
     ids = [f"%REQ({header.upper()})%" for header in names.TOKEN_ID_HEADERS.values()]
     assert list(access_log.CALLER.values()) == [access_log.SUBJECT, *ids]
+
+
+def test_a_sessions_cookie_has_one_name_for_who_sets_checks_and_passes_it_on() -> None:
+    assert (Cookies(secure=False).access, Cookies(secure=True).access) == (names.SESSION, names.HOST_SESSION)
+    assert re.findall(r'cookie\(text, "([^"]+)"\)', SESSION_LUA) == [names.HOST_SESSION, names.SESSION]
+    assert f'"{names.SESSION}="' in SESSION_LUA
+    assert names.HOST_SESSION.endswith(names.SESSION)  # so that what is looked for in a cookie is in both
 
 
 def test_no_header_that_is_made_of_a_token_is_taken_from_a_caller() -> None:

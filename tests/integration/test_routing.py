@@ -112,3 +112,34 @@ async def test_grpc_is_routed_by_the_message(start_plane: Any) -> None:
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await call(request, metadata=metadata)
                 assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_sessions_cookie_calls_models_from_pages_of_the_same_host_alone(start_plane: Any) -> None:
+    token = make_token("admin")
+    async with start_plane() as plane:
+        plane.deploy("v1", await plane.upstream("a"))
+        await plane.create("iris", v1=10_000)
+        await plane.settled("iris")
+        here = {"origin": f"http://{plane.http.base_url.netloc.decode()}"}
+
+        async def status(cookie: str, **headers: str) -> int:
+            headers |= {"cookie": cookie}
+            return int((await plane.http.post("/models/iris/predict", json={}, headers=headers)).status_code)
+
+        # Whichever of several is read, and however: what one party takes for a session, no other may overlook.
+        cookies = [
+            f"kea_session={token}",
+            f"a=b; __Host-kea_session={token}; c=d",
+            f"kea_session={token};kea_session={token}",
+        ]
+        odd = [f'kea_session="{token}"', f"kea_session=x; kea_session={token}", f"kea_session={token}; kea_session=x"]
+        for cookie in cookies:
+            assert await status(cookie, **here) == 200
+        for cookie in (*cookies, *odd):
+            for origin in ({}, {"origin": "https://evil.example"}):
+                assert await status(cookie, **origin) in {401, 403}, cookie
+        assert await status(cookies[0], **here, authorization="Bearer bad") == 401
+        assert await status("kea_session=bad", **here, authorization=f"Bearer {token}") == 200
+        assert await status("kea_session=bad", **here) == 401
+        answer = await plane.http.post("/models/iris/predict", json={}, headers={"cookie": cookies[0], **here})
+        assert answer.json() == {"served_by": "a", "authorization": None}

@@ -37,7 +37,6 @@ LIMITS_FILTER = "envoy.filters.http.local_ratelimit"
 CONCURRENCY_FILTER = "kea.filters.http.concurrency"
 PROJECT_CONCURRENCY_FILTER = "kea.filters.http.project_concurrency"
 PROJECT_LIMITS_FILTER = "kea.filters.http.project_limits"
-SESSION_FILTER = "kea.filters.http.session"
 SCOPE_HEADER = "x-kea-model"
 CALLER_HEADERS = tuple(f"x-kea-{name}" for name in ("subject", "groups", "scopes", "token", "session", "account"))
 """What the JWT filter makes of a token, and policies, limits and logs believe: no caller's own may survive."""
@@ -160,10 +159,8 @@ def _chain(manager: dict[str, Any]) -> dict[str, Any]:
 
 def _filters(settings: EnvoySettings) -> list[dict[str, Any]]:
     """The order matters: who calls, which model, may they, and only then what the request says."""
-    lua = _script("scope.lua")
-    lua = f"local MAX_BODY_BYTES = {settings.max_body_bytes}\n{lua}"
+    lua = f"local MAX_BODY_BYTES = {settings.max_body_bytes}\n{_script('session.lua')}\n{_script('scope.lua')}"
     return [
-        _session(),
         _discovered(JWT_FILTER, f"{FILTERS}.jwt_authn.v3.JwtAuthentication"),
         caller_filter(),
         _discovered(REVOCATION_FILTER, RBAC),
@@ -209,32 +206,6 @@ def _without_callers_own() -> dict[str, Any]:
     kind = f"{TYPES}/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     mutations = [{"remove": name} for name in CALLER_HEADERS]
     return {"name": "callers_own", "typed_config": {"@type": kind, "mutations": mutations}}
-
-
-def _session() -> dict[str, Any]:
-    """What makes a bearer token of a session cookie; requests without one, as programs send them, skip it."""
-    lua = {"@type": f"{HTTP}.lua.v3.Lua", "default_source_code": {"inline_string": _script("session.lua")}}
-    cookie = {"@type": f"{TYPES}/envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "cookie"}
-    with_session = {
-        "single_predicate": {
-            "input": {"name": "cookie", "typed_config": cookie},
-            "value_match": {"contains": "kea_session="},
-        }
-    }
-    skip = {"@type": f"{TYPES}/envoy.extensions.filters.common.matcher.action.v3.SkipFilter"}
-    otherwise = {"action": {"name": "skip", "typed_config": skip}}
-    return {
-        "name": SESSION_FILTER,
-        "typed_config": {
-            "@type": f"{TYPES}/{WITH_MATCHER}",
-            "extension_config": {"name": "envoy.filters.http.lua", "typed_config": lua},
-            "xds_matcher": {
-                "matcher_list": {
-                    "matchers": [{"predicate": {"not_matcher": with_session}, "on_match": otherwise}],
-                }
-            },
-        },
-    }
 
 
 def _script(name: str) -> str:

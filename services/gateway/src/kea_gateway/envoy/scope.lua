@@ -1,6 +1,6 @@
 -- Chooses the scope of a request: the endpoint it is for, or everything else ("@management").
 -- Scoped routes are selected by the header x-kea-model, so a caller's own must not survive.
--- MAX_BODY_BYTES is set by a line before this one (bootstrap.py).
+-- MAX_BODY_BYTES and take_session are set before this (bootstrap.py, session.lua).
 
 local GRPC = "/inference.GRPCInferenceService/"
 local FIELDS = "envoy.filters.http.grpc_field_extraction"
@@ -82,6 +82,7 @@ function envoy_on_request(handle)
   if version then headers:add("x-kea-model-version", version) end
   if method and method ~= "" then headers:add("x-kea-method", method) end
   handle:clearRouteCache()
+  if not take_session(handle, headers) then return end
   -- Refused before it is sent on: a model server that answers early would cut the sender off before it reads the answer.
   local length = tonumber(headers:get("content-length") or "")
   if scope ~= MANAGEMENT and length and length > MAX_BODY_BYTES then
