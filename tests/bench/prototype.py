@@ -10,12 +10,11 @@ import copy
 
 from kea_gateway.envoy.access_log import AUDIT_CLUSTER
 from kea_gateway.envoy.bootstrap import JWT_FILTER
+from kea_router.translate.authentication import PROVIDER
 from parts import ACCESS, AUDIT_LOG, bare_config
 from still_envoy import Document, manager
 
 CLAIMS = "claims"
-BEARER = "kea"
-"""The provider of KEA's configuration that takes bearer tokens."""
 ATTRIBUTES = {
     "subject": f"%DYNAMIC_METADATA({JWT_FILTER}:{CLAIMS}:sub)%",
     "token": f"%DYNAMIC_METADATA({JWT_FILTER}:{CLAIMS}:jti)%",
@@ -55,11 +54,11 @@ def prototype_config(secured: Document, upstream: str, subject: str) -> Document
 def _token_check(secured: Document) -> Document:
     found = _named(manager(secured)["http_filters"], JWT_FILTER)
     check = found["typed_config"]
-    provider = check["providers"][BEARER]
+    provider = check["providers"][PROVIDER]
     del provider["claim_to_headers"]
     provider["payload_in_metadata"] = CLAIMS
-    check["providers"] = {BEARER: provider}
-    check["rules"] = [{"match": {"prefix": "/"}, "requires": {"provider_name": BEARER}}]
+    check["providers"] = {PROVIDER: provider}
+    check["rules"] = [{"match": {"prefix": "/"}, "requires": {"provider_name": PROVIDER}}]
     return found
 
 

@@ -113,10 +113,13 @@ def test_the_jwt_filter_and_its_claims_are_found_under_the_names_they_are_given(
 
 
 def test_a_sessions_cookie_has_one_name_for_who_sets_checks_and_passes_it_on() -> None:
-    assert (Cookies(secure=False).access, Cookies(secure=True).access) == (names.SESSION, names.HOST_SESSION)
-    assert re.findall(r'cookie\(text, "([^"]+)"\)', SESSION_LUA) == [names.HOST_SESSION, names.SESSION]
-    assert f'"{names.SESSION}="' in SESSION_LUA
-    assert names.HOST_SESSION.endswith(names.SESSION)  # so that what is looked for in a cookie is in both
+    assert (Cookies(secure=False).access, Cookies(secure=True).access) == (
+        names.SESSION_COOKIE,
+        names.HOST_SESSION_COOKIE,
+    )
+    assert re.findall(r'cookie\(text, "([^"]+)"\)', SESSION_LUA) == [names.HOST_SESSION_COOKIE, names.SESSION_COOKIE]
+    assert f'"{names.SESSION_COOKIE}="' in SESSION_LUA
+    assert names.HOST_SESSION_COOKIE.endswith(names.SESSION_COOKIE)  # so that what is looked for in a cookie is in both
 
 
 def test_no_header_that_is_made_of_a_token_is_taken_from_a_caller() -> None:

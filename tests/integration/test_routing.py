@@ -138,6 +138,8 @@ async def test_a_sessions_cookie_calls_models_from_pages_of_the_same_host_alone(
         for cookie in (*cookies, *odd):
             for origin in ({}, {"origin": "https://evil.example"}):
                 assert await status(cookie, **origin) in {401, 403}, cookie
+        twice = [("cookie", "a=b"), ("cookie", cookies[0])]
+        assert (await plane.http.post("/models/iris/predict", json={}, headers=twice)).status_code == 403
         assert await status(cookies[0], **here, authorization="Bearer bad") == 401
         assert await status("kea_session=bad", **here, authorization=f"Bearer {token}") == 200
         assert await status("kea_session=bad", **here) == 401

@@ -11,7 +11,7 @@ from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from kea_core.tokens import AUDIENCE, ISSUER, LEEWAY_SECONDS
 
-from kea_router.translate.names import CLAIM_HEADERS, HOST_SESSION, INFERENCE_SERVICE, JWT_FILTER, SESSION
+from kea_router.translate.names import CLAIM_HEADERS, HOST_SESSION_COOKIE, INFERENCE_SERVICE, JWT_FILTER, SESSION_COOKIE
 from kea_router.translate.packing import packed
 from kea_router.xds.resource import Resource, make_resource
 
@@ -22,6 +22,7 @@ PROJECT = r"(/projects/[^/]+)?"
 CALLS = ("/models/", "/v2/models/", f"/{INFERENCE_SERVICE}/Model", "/projects/", "/v1/models/")
 """What models are called by: looked at before the patterns below, each of which costs more than all of these."""
 CALLED = f"({'|'.join(map(re.escape, CALLS))}).*"
+"""The same as one pattern, for those few of them that have no bearer token."""
 OPEN = (
     r"/(healthz|readyz|favicon\.ico)",
     r"/v2/health/(live|ready)",
@@ -51,7 +52,9 @@ def jwt_filter(jwks: str, *, private_docs: bool = False) -> Resource:
     )
     providers = {PROVIDER: bearer}
     # A provider for each: of one with two tokens Envoy wants both to be good, and adds up what they claim.
-    providers |= {cookie: config_pb2.JwtProvider(from_cookies=[cookie]) for cookie in (HOST_SESSION, SESSION)}
+    providers |= {
+        cookie: config_pb2.JwtProvider(from_cookies=[cookie]) for cookie in (HOST_SESSION_COOKIE, SESSION_COOKIE)
+    }
     for provider in providers.values():
         provider.MergeFrom(_checked_by(jwks))
     authn = config_pb2.JwtAuthentication(providers=providers, rules=_rules(private_docs=private_docs))
@@ -88,13 +91,13 @@ def _rules(*, private_docs: bool) -> list[config_pb2.RequirementRule]:
 
 def _by_any_token(match: route_components_pb2.RouteMatch) -> Iterator[config_pb2.RequirementRule]:
     """Yields the rules for what a session's cookie opens as well: one that is sent with a bearer token says nothing."""
-    for cookie in (HOST_SESSION, SESSION):
+    for cookie in (HOST_SESSION_COOKIE, SESSION_COOKIE):
         in_session = route_components_pb2.RouteMatch()
         in_session.CopyFrom(match)
         held = string_pb2.StringMatcher(contains=f"{cookie}=")
         in_session.headers.append(route_components_pb2.HeaderMatcher(name="cookie", string_match=held))
         in_session.headers.append(_has(AUTHORIZATION, but=True))
-        if cookie == SESSION:
+        if cookie == SESSION_COOKIE:
             secure = string_pb2.StringMatcher(exact="https")
             in_session.headers.append(
                 route_components_pb2.HeaderMatcher(name="x-forwarded-proto", string_match=secure, invert_match=True)

@@ -18,7 +18,7 @@ TOKEN_ID_HEADERS = {"jti": "x-kea-token", "sid": "x-kea-session", "uid": "x-kea-
 """Headers that the JWT filter sets to a token's claims, of which none may be revoked."""
 CLAIM_HEADERS = {"sub": SUBJECT_HEADER, "groups": GROUPS_HEADER, "scopes": SCOPES_HEADER, **TOKEN_ID_HEADERS}
 """All of them by their claims. The gateway removes callers' own first, and routes take them away again."""
-SESSION, HOST_SESSION = "kea_session", "__Host-kea_session"
+SESSION_COOKIE, HOST_SESSION_COOKIE = "kea_session", "__Host-kea_session"
 """Cookies with the token of a browser's session. Over https there is only the second, which no other host can set."""
 REVOCATION_FILTER = "kea.filters.http.revocations"
 """Name of the filter that refuses revoked tokens, which comes by extension discovery."""
